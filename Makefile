@@ -1,0 +1,60 @@
+# `make` alone lists what there is.
+
+PYTHON ?= python3
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Wheels only: no compiler is ever needed.
+PIP   := $(BIN)/python -m pip --disable-pip-version-check install --quiet --only-binary=:all:
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check format bench clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+demo: $(STAMP) ## make the synthetic world, align, orthorectify; see demo/report.html
+	$(BIN)/trueground demo demo
+
+test: $(STAMP) ## run all tests and the examples in the docstrings
+	$(BIN)/python -m pytest
+
+check: $(STAMP) ## lint, formatting, types, import contracts; changes nothing
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy --strict src
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## format the code and apply safe lint fixes
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+bench: $(STAMP) ## run the benchmarks
+	@if [ -f benchmarks/run.py ]; then \
+	    echo "$(BIN)/python benchmarks/run.py"; $(BIN)/python benchmarks/run.py; \
+	else \
+	    echo "no benchmarks yet (benchmarks/run.py does not exist)"; \
+	fi
+
+clean: ## remove what was built and the demo; keeps .venv
+	rm -rf demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find src $(wildcard tests benchmarks examples) \
+	    -depth \( -name __pycache__ -o -name '*.egg-info' \) -type d -exec rm -rf {} +
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { \
+	    echo "$(PYTHON) not found; trueground needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; \
+	    exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "$(PYTHON) is $$($(PYTHON) --version 2>&1); trueground needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; \
+	    exit 1; }
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+# Installs once, and again only when pyproject.toml has changed. The build backend comes first as a
+# wheel, so that building the project itself needs no isolated environment and no further download.
+$(STAMP): pyproject.toml | $(BIN)/python
+	$(PIP) 'hatchling>=1.26'
+	$(PIP) --no-build-isolation --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,113 @@
+"""Where blocks are computed: one after the other, or in threads. Bounded blocks in flight, results in order."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol, TypeVar
+
+from trueground.errors import BlockError, InputError, TruegroundError
+from trueground.grid import Window
+
+T = TypeVar("T")
+S = TypeVar("S")
+Progress = Callable[[int, int], None]
+"""Called with the number of blocks done and their total."""
+
+
+class Engine(Protocol):
+    """Computes a function of windows."""
+
+    def map(self, function: Callable[[Window], T], windows: Iterable[Window]) -> Iterator[tuple[Window, T]]:
+        """Yield (window, result) in the order of the windows; the first exception stops the run."""
+
+
+def _guarded(function: Callable[[Window], T], window: Window) -> T:
+    """Run one block; an unexpected exception is raised with the block's window."""
+    try:
+        return function(window)
+    except TruegroundError:
+        raise
+    except Exception as error:
+        msg = (
+            f"block at row {window.row}, column {window.col} ({window.height} x {window.width} px) failed: "
+            f"{type(error).__name__}: {error}"
+        )
+        raise BlockError(msg) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Serial:
+    """One block after the other, in this thread."""
+
+    def map(self, function: Callable[[Window], T], windows: Iterable[Window]) -> Iterator[tuple[Window, T]]:
+        """Yield (window, result) in order."""
+        for window in windows:
+            yield window, _guarded(function, window)
+
+
+@dataclass(frozen=True, slots=True)
+class Threads:
+    """Blocks in threads of this process; kernels and GDAL release the GIL."""
+
+    workers: int = 0
+    """Number of threads; 0 means the processors that this process may use."""
+
+    def __post_init__(self) -> None:
+        if self.workers < 0:
+            msg = f"{self.workers} threads: must be at least 1, or 0 for all processors"
+            raise InputError(msg)
+        if self.workers == 0:
+            object.__setattr__(self, "workers", available_processors())
+
+    def map(self, function: Callable[[Window], T], windows: Iterable[Window]) -> Iterator[tuple[Window, T]]:
+        """Yield (window, result) in order; at most two blocks a worker wait or run at a time."""
+        queue: deque[tuple[Window, Future[T]]] = deque()
+        remaining = iter(windows)
+        with ThreadPoolExecutor(self.workers, thread_name_prefix="trueground") as pool:
+
+            def submit(number: int) -> None:
+                for window in islice(remaining, number):
+                    queue.append((window, pool.submit(_guarded, function, window)))
+
+            try:
+                submit(2 * self.workers)
+                while queue:
+                    window, future = queue.popleft()
+                    result = future.result()
+                    del future
+                    yield window, result
+                    del result
+                    submit(1)
+            finally:
+                for _, future in queue:
+                    future.cancel()
+
+
+def available_processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(len(os.sched_getaffinity(0)), 1)
+    return os.cpu_count() or 1
+
+
+def reduce_blocks(
+    engine: Engine,
+    partial: Callable[[Window], S],
+    combine: Callable[[S, S], S],
+    windows: Iterable[Window],
+    *,
+    progress: Progress | None = None,
+) -> S | None:
+    """Compute `partial` of every window and combine the results in the order of the windows."""
+    listed = list(windows)
+    total: S | None = None
+    for done, (_, part) in enumerate(engine.map(partial, listed), start=1):
+        total = part if total is None else combine(total, part)
+        if progress is not None:
+            progress(done, len(listed))
+    return total

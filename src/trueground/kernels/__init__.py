@@ -1,0 +1,59 @@
+"""Serial numba kernels, and the one decorator that compiles them.
+
+Parallelism is over blocks and belongs to the engines: every kernel here is serial and releases the GIL.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+from numba import njit
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _cache_folder() -> Path:
+    """Return a writable folder named after the content of all kernels.
+
+    numba notices an edit in the file of a cached function but not in a kernel that it calls, so the key covers them all.
+    """
+    digest = hashlib.sha256(numba.__version__.encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    name = f"kernels-{digest.hexdigest()[:16]}"
+    home = os.environ.get("XDG_CACHE_HOME")
+    base = Path(home) if home else Path("~/.cache").expanduser()
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    for folder in (
+        base / "trueground" / name,
+        Path(tempfile.gettempdir()) / f"trueground-{user}" / name,
+    ):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            probe = folder / f".probe-{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError:
+            continue
+        return folder
+    return Path(tempfile.mkdtemp(prefix="trueground-kernels-"))
+
+
+CACHE_FOLDER = _cache_folder()
+
+
+def kernel(function: F) -> F:
+    """Compile a kernel lazily, without the GIL, kept on disk between runs."""
+    before = numba.config.CACHE_DIR
+    if "NUMBA_CACHE_DIR" not in os.environ:
+        numba.config.CACHE_DIR = str(CACHE_FOLDER)
+    try:
+        return njit(nogil=True, cache=True, error_model="numpy")(function)  # type: ignore[no-any-return]
+    finally:
+        numba.config.CACHE_DIR = before

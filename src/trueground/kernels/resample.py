@@ -1,0 +1,145 @@
+"""Values of a raster window at points given in pixel coordinates (corner-based, as everywhere)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from trueground.kernels import kernel
+
+# Round-off of a coordinate computed in another order may fall a hair outside the outermost node.
+SLACK = 1e-9
+
+
+@kernel
+def nearest(source, row0, col0, rows, cols, fill, out):
+    """Take the cell that holds the point; `fill` outside the window."""
+    height, width = source.shape
+    for k in range(rows.size):
+        out[k] = fill
+        if not (rows[k] == rows[k] and cols[k] == cols[k]):
+            continue
+        i = int(math.floor(rows[k])) - row0
+        j = int(math.floor(cols[k])) - col0
+        if 0 <= i < height and 0 <= j < width:
+            out[k] = source[i, j]
+
+
+@kernel
+def bilinear_cell(source, row0, col0, row, col):
+    """Interpolate between four cell centres; NaN where one that carries weight is NaN.
+
+    Cell and fraction come from the full coordinate, so that the value does not depend on the window, to the last bit.
+    """
+    height, width = source.shape
+    r = row - 0.5
+    c = col - 0.5
+    if not (
+        row0 - SLACK <= r <= row0 + height - 1 + SLACK
+        and col0 - SLACK <= c <= col0 + width - 1 + SLACK
+    ):
+        return np.nan
+    i = min(max(int(math.floor(r)), row0), row0 + height - 1)
+    j = min(max(int(math.floor(c)), col0), col0 + width - 1)
+    fr = min(max(r - i, 0.0), 1.0)
+    fc = min(max(c - j, 0.0), 1.0)
+    i -= row0
+    j -= col0
+    below = i + 1 if fr > 0.0 and i + 1 < height else i
+    right = j + 1 if fc > 0.0 and j + 1 < width else j
+    top = source[i, j] * (1.0 - fc) + source[i, right] * fc
+    bottom = source[below, j] * (1.0 - fc) + source[below, right] * fc
+    return top * (1.0 - fr) + bottom * fr
+
+
+@kernel
+def bilinear(source, row0, col0, rows, cols, out):
+    """Bilinear surface of a float raster, strict about NaN."""
+    for k in range(rows.size):
+        out[k] = bilinear_cell(source, row0, col0, rows[k], cols[k])
+
+
+@kernel
+def _keys(t):
+    """Weights of the nodes at -1, 0, 1, 2 for a point at `t` in [0, 1): Keys (1981), a = -1/2."""
+    t2 = t * t
+    t3 = t2 * t
+    return (
+        -0.5 * t3 + t2 - 0.5 * t,
+        1.5 * t3 - 2.5 * t2 + 1.0,
+        -1.5 * t3 + 2.0 * t2 + 0.5 * t,
+        0.5 * t3 - 0.5 * t2,
+    )
+
+
+@kernel
+def cubic(source, row0, col0, rows, cols, out):
+    """Interpolating bicubic surface; bilinear where a node of the outer ring is missing."""
+    height, width = source.shape
+    for k in range(rows.size):
+        value = np.nan
+        r = rows[k] - 0.5
+        c = cols[k] - 0.5
+        if row0 + 1 <= r < row0 + height - 2 and col0 + 1 <= c < col0 + width - 2:
+            i = int(math.floor(r))
+            j = int(math.floor(c))
+            wr = _keys(r - i)
+            wc = _keys(c - j)
+            value = 0.0
+            for m in range(4):
+                line = 0.0
+                for n in range(4):
+                    line += wc[n] * source[i - 1 + m - row0, j - 1 + n - col0]
+                value += wr[m] * line
+        if math.isnan(value):
+            value = bilinear_cell(source, row0, col0, rows[k], cols[k])
+        out[k] = value
+
+
+@kernel
+def image_bilinear(source, row0, col0, rows, cols, nodata, fill, lowest, highest, integer, out):
+    """Bilinear over valid pixels only, where the pixel that holds the point is valid.
+
+    Weights of invalid or missing neighbours go to the others, so that neither nodata nor the frame bleeds in and the
+    footprint is that of `nearest`. A valid value that would round to `fill` is moved by one.
+    """
+    height, width = source.shape
+    for k in range(rows.size):
+        out[k] = fill
+        if not (rows[k] == rows[k] and cols[k] == cols[k]):
+            continue
+        i = int(math.floor(rows[k])) - row0
+        j = int(math.floor(cols[k])) - col0
+        if not (0 <= i < height and 0 <= j < width):
+            continue
+        held = source[i, j]
+        if held == nodata or held != held:
+            continue
+        r = math.floor(rows[k] - 0.5)
+        c = math.floor(cols[k] - 0.5)
+        fr = rows[k] - 0.5 - r
+        fc = cols[k] - 0.5 - c
+        i = int(r) - row0
+        j = int(c) - col0
+        total = 0.0
+        weight = 0.0
+        for m in range(2):
+            if not 0 <= i + m < height:
+                continue
+            wr = fr if m == 1 else 1.0 - fr
+            for n in range(2):
+                if not 0 <= j + n < width:
+                    continue
+                value = source[i + m, j + n]
+                if value == nodata or value != value:
+                    continue
+                w = wr * (fc if n == 1 else 1.0 - fc)
+                total += w * value
+                weight += w
+        result = total / weight
+        if integer:
+            result = min(max(np.rint(result), lowest), highest)
+            if result == fill:
+                result = result + 1.0 if result < highest else result - 1.0
+        out[k] = result

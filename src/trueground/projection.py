@@ -1,0 +1,217 @@
+"""Map projections between the reference systems of rasters: exact, and on a checked sparse lattice."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pyproj import CRS, Transformer
+from pyproj.exceptions import CRSError, ProjError
+
+from trueground.errors import InputError, ProjectionError
+from trueground.grid import Bounds, Grid, Window
+from trueground.kernels import lattice
+
+WGS84 = CRS.from_epsg(4326)
+Float = NDArray[np.float64]
+
+_CELL = 64  # pixels of the output between the corners of a lattice cell
+_TOLERANCE = 1e-3  # px, bound on the error of an interpolated position
+
+
+def parse_crs(text: str | int | CRS) -> CRS:
+    """Read a CRS from a code, WKT or PROJ string, with an error that names it."""
+    try:
+        return CRS.from_user_input(text)
+    except CRSError as error:
+        msg = f"CRS {text!r} is not understood; give a code such as EPSG:32631, WKT or a PROJ string"
+        raise InputError(msg) from error
+
+
+@lru_cache(maxsize=256)
+def horizontal(crs: CRS) -> CRS:
+    """Return the two-dimensional part of a CRS, without its vertical axis."""
+    if crs.is_compound:
+        return horizontal(crs.sub_crs_list[0])
+    if crs.is_bound and crs.source_crs is not None and crs.source_crs.is_compound:
+        return horizontal(crs.source_crs.sub_crs_list[0])
+    return crs.to_2d()
+
+
+@lru_cache(maxsize=256)
+def same_place(first: CRS, second: CRS) -> bool:
+    """Tell whether equal x, y mean the same place in both (axis order aside, which is always x, y here)."""
+    return horizontal(first).equals(horizontal(second), ignore_axis_order=True)
+
+
+_local = threading.local()
+
+
+def _transformer(source: CRS, target: CRS) -> Transformer:
+    """Return this thread's transformer between the horizontal parts, x before y, never a guess."""
+    cache: dict[tuple[CRS, CRS], Transformer] = _local.__dict__.setdefault("transformers", {})
+    key = (source, target)
+    if key not in cache:
+        try:
+            cache[key] = Transformer.from_crs(
+                horizontal(source), horizontal(target), always_xy=True, allow_ballpark=False
+            )
+        except ProjError as error:
+            msg = (
+                f"no transformation from {source.name} to {target.name} is known to PROJ without guessing; "
+                "give the data a CRS with a known datum"
+            )
+            raise ProjectionError(msg) from error
+    return cache[key]
+
+
+def project(source: CRS | None, target: CRS | None, x: ArrayLike, y: ArrayLike) -> tuple[Float, Float]:
+    """Transform points between reference systems, exactly.
+
+    Parameters
+    ----------
+    source, target
+        Reference systems; only their horizontal parts count.
+    x, y
+        Easting or longitude, northing or latitude, any shape.
+
+    Returns
+    -------
+    x, y
+        float64 arrays of the same shape; NaN where the projection is not defined.
+    """
+    if source is None or target is None:
+        msg = "a raster without CRS cannot be placed on the ground; assign one with gdal_edit.py -a_srs"
+        raise ProjectionError(msg)
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    if same_place(source, target):
+        return x, y
+    px, py = _transformer(source, target).transform(x, y)
+    px, py = np.asarray(px, dtype=np.float64), np.asarray(py, dtype=np.float64)
+    bad = ~(np.isfinite(px) & np.isfinite(py))
+    if bad.any():
+        px, py = np.where(bad, np.nan, px), np.where(bad, np.nan, py)
+    return px, py
+
+
+def project_bounds(source: CRS | None, target: CRS | None, bounds: Bounds) -> Bounds:
+    """Return the bounds in another CRS of a rectangle, with its sides densified."""
+    west, south, east, north = bounds
+    edge = Grid.covering(bounds, (east - west, north - south), crs=source)
+    x, y = project(source, target, *edge.outline())
+    if not np.isfinite(x).any():
+        msg = f"bounds {bounds} lie outside the area where {target.name if target else target} is defined"
+        raise ProjectionError(msg)
+    return float(np.nanmin(x)), float(np.nanmin(y)), float(np.nanmax(x)), float(np.nanmax(y))
+
+
+def utm_of(lon: float, lat: float) -> CRS:
+    """Return the UTM zone of a point, or the polar stereographic system beyond 84 N and 80 S."""
+    if lat > 84.0:  # noqa: PLR2004 (limits of UTM)
+        return CRS.from_epsg(32661)
+    if lat < -80.0:  # noqa: PLR2004
+        return CRS.from_epsg(32761)
+    zone = int((lon + 180.0) // 6.0) % 60 + 1
+    return CRS.from_epsg((32600 if lat >= 0.0 else 32700) + zone)
+
+
+@dataclass(frozen=True)
+class GridProjection:
+    """The pixel centres of a grid in another reference system.
+
+    The projection is evaluated exactly on a lattice of 64 px cells, anchored at the grid's origin, and interpolated
+    biquadratically. Each cell is checked at two points inside; one whose error could exceed `tolerance` is evaluated
+    exactly at each pixel. A position therefore depends on its pixel alone, not on the window that asks for it.
+    """
+
+    grid: Grid
+    target: CRS
+    tolerance: float = _TOLERANCE
+    """Bound on the error in pixels of `grid`."""
+    exact: bool = field(init=False)
+    """Whether both systems are the same, so that the affine transform is all."""
+
+    def __post_init__(self) -> None:
+        if self.grid.crs is None:
+            project(None, self.target, 0.0, 0.0)
+        object.__setattr__(self, "exact", self.grid.crs is not None and same_place(self.grid.crs, self.target))
+
+    def _nodes(self, rows: NDArray[Any], cols: NDArray[Any]) -> tuple[Float, Float]:
+        x, y = self.grid.xy(rows, cols)
+        return project(self.grid.crs, self.target, x, y)
+
+    def at(self, window: Window) -> tuple[Float, Float]:
+        """Return x and y (height, width) in the target system of the centres of a window's pixels."""
+        rows, cols = window.pixel_centres()
+        if self.exact or window.size == 0:
+            x, y = self.grid.xy(rows, cols)
+            return np.broadcast_to(x, window.shape), np.broadcast_to(y, window.shape)
+        cell_row, cell_col = window.row // _CELL, window.col // _CELL
+        n_rows = (window.row + window.height - 1) // _CELL - cell_row + 1
+        n_cols = (window.col + window.width - 1) // _CELL - cell_col + 1
+        half = _CELL / 2.0
+        node_rows = (2 * cell_row + np.arange(2 * n_rows + 1)) * half
+        node_cols = (2 * cell_col + np.arange(2 * n_cols + 1)) * half
+        nodes_x, nodes_y = self._nodes(node_rows[:, np.newaxis], node_cols[np.newaxis, :])
+        x, y = np.empty(window.shape), np.empty(window.shape)
+        for nodes, out in ((nodes_x, x), (nodes_y, y)):
+            lattice.biquadratic(nodes, cell_row, cell_col, float(_CELL), window.row, window.col, out)
+        for i, j in np.argwhere(~self._cells_hold(nodes_x, nodes_y, cell_row, cell_col)):
+            cell = Window((cell_row + i) * _CELL, (cell_col + j) * _CELL, _CELL, _CELL).intersect(window)
+            inside = cell.slices_in(window)
+            x[inside], y[inside] = self._nodes(*cell.pixel_centres())
+        return x, y
+
+    def _cells_hold(self, nodes_x: Float, nodes_y: Float, cell_row: int, cell_col: int) -> NDArray[np.bool_]:
+        """Compare the interpolation with the exact projection at two points of each cell.
+
+        A quadratic's error is largest near 0.21 and 0.79 of the cell. Errors along rows and columns that cancel at one
+        of (1/4, 1/4) and (1/4, 3/4) add up at the other.
+        """
+        n_rows, n_cols = (nodes_x.shape[0] - 1) // 2, (nodes_x.shape[1] - 1) // 2
+        first = np.array([0.375, 0.75, -0.125])  # quadratic weights at 1/4
+        worst = np.zeros((n_rows, n_cols))
+        along_row = _corner_steps(nodes_x, nodes_y, axis=1)
+        along_col = _corner_steps(nodes_x, nodes_y, axis=0)
+        for where, weights in ((0.25, first), (0.75, first[::-1])):
+            rows = (cell_row + np.arange(n_rows) + 0.25) * _CELL
+            cols = (cell_col + np.arange(n_cols) + where) * _CELL
+            true_x, true_y = self._nodes(rows[:, np.newaxis], cols[np.newaxis, :])
+            error_x = _at_quarter(nodes_x, first, weights) - true_x
+            error_y = _at_quarter(nodes_y, first, weights) - true_y
+            worst = np.maximum(worst, _in_pixels(error_x, error_y, along_row, along_col))
+        return np.asarray(worst <= self.tolerance / 2.0)  # False for NaN
+
+
+def _at_quarter(nodes: Float, row_weights: Float, col_weights: Float) -> Float:
+    """Interpolate every cell at one place, from its 3 x 3 nodes."""
+    n_rows, n_cols = (nodes.shape[0] - 1) // 2, (nodes.shape[1] - 1) // 2
+    out = np.zeros((n_rows, n_cols))
+    for i, wr in enumerate(row_weights):
+        for j, wc in enumerate(col_weights):
+            out += wr * wc * nodes[i : i + 2 * n_rows - 1 : 2, j : j + 2 * n_cols - 1 : 2]
+    return out
+
+
+def _corner_steps(nodes_x: Float, nodes_y: Float, *, axis: int) -> tuple[Float, Float]:
+    """Return how far x and y go for a pixel along an axis, for every cell."""
+    steps = []
+    for nodes in (nodes_x, nodes_y):
+        corners = nodes[::2, ::2]
+        step = np.diff(corners, axis=axis) / _CELL
+        steps.append(step[:, :-1] if axis == 0 else step[:-1, :])
+    return steps[0], steps[1]
+
+
+def _in_pixels(
+    error_x: Float, error_y: Float, along_row: tuple[Float, Float], along_col: tuple[Float, Float]
+) -> Float:
+    """Solve for the pixel offset that a ground offset amounts to."""
+    (ax, ay), (bx, by) = along_row, along_col
+    area = ax * by - bx * ay
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.hypot((by * error_x - bx * error_y) / area, (ax * error_y - ay * error_x) / area)

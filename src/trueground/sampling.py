@@ -1,0 +1,141 @@
+"""Values of a raster at any points, given in its own pixel coordinates.
+
+Everything that warps goes through here: heights for an RPC, the moving DEM under a shift, pixels of an orthoimage.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trueground.errors import InputError
+from trueground.grid import Window
+from trueground.kernels import resample
+from trueground.raster import Raster, fill_value
+
+Resampling = Literal["nearest", "bilinear", "cubic"]
+
+_REACH = {"nearest": 1, "bilinear": 2, "cubic": 3}  # px read around the outermost point
+_LARGEST_WINDOW = 1 << 23  # px read at once
+_TILE = 1024  # px, for points that are scattered wider than that
+
+
+def check_resampling(name: str, allowed: tuple[str, ...] = ("nearest", "bilinear", "cubic")) -> None:
+    """Raise where a kernel has no such name."""
+    if name not in allowed:
+        msg = f"resampling {name!r} is not known; use one of {', '.join(allowed)}"
+        raise InputError(msg)
+
+
+def sample_surface(
+    raster: Raster, row: NDArray[np.float64], col: NDArray[np.float64], *, resampling: Resampling = "bilinear"
+) -> NDArray[np.float64]:
+    """Interpolate the first band of a float raster as a surface, strict about NaN.
+
+    Parameters
+    ----------
+    raster
+        Raster of real numbers (see `raster.as_float`).
+    row, col
+        Pixel coordinates counted from the outer corner, any shape.
+    resampling
+        `nearest`, `bilinear`, or `cubic` (Keys 1981, a = -1/2, interpolating; bilinear next to holes).
+
+    Returns
+    -------
+    float64 array of the shape of `row`: NaN outside and where a node that carries weight is NaN.
+    """
+    check_resampling(resampling)
+    out = np.full(row.shape, np.nan)
+    flat_out, flat_row, flat_col = out.reshape(-1), row.reshape(-1), col.reshape(-1)
+    for window, chosen in _windows(raster, flat_row, flat_col, _REACH[resampling]):
+        source = raster.read(window)[0]
+        rows = np.ascontiguousarray(flat_row[chosen])
+        cols = np.ascontiguousarray(flat_col[chosen])
+        values = np.empty(rows.shape)
+        if resampling == "nearest":
+            resample.nearest(source, window.row, window.col, rows, cols, np.nan, values)
+        elif resampling == "bilinear":
+            resample.bilinear(source, window.row, window.col, rows, cols, values)
+        else:
+            resample.cubic(source, window.row, window.col, rows, cols, values)
+        flat_out[chosen] = values
+    return out
+
+
+def sample_image(
+    raster: Raster,
+    row: NDArray[np.float64],
+    col: NDArray[np.float64],
+    *,
+    fill: float,
+    resampling: Resampling = "bilinear",
+) -> NDArray[np.generic]:
+    """Resample all bands of an image in its own type; weights leave out what is no data.
+
+    Returns
+    -------
+    (count, *row.shape) of the raster's type; `fill` where the pixel that holds the point is no data or outside.
+    """
+    check_resampling(resampling, ("nearest", "bilinear"))
+    out = np.full((raster.count, *row.shape), fill, dtype=raster.dtype)
+    flat_out = out.reshape(raster.count, -1)
+    flat_row, flat_col = row.reshape(-1), col.reshape(-1)
+    integer = raster.dtype.kind in "iu"
+    lowest, highest = (float(np.iinfo(raster.dtype).min), float(np.iinfo(raster.dtype).max)) if integer else (0.0, 0.0)
+    nodata = math.nan if raster.nodata is None else float(raster.nodata)
+    for window, chosen in _windows(raster, flat_row, flat_col, _REACH[resampling]):
+        source = raster.read(window)
+        rows = np.ascontiguousarray(flat_row[chosen])
+        cols = np.ascontiguousarray(flat_col[chosen])
+        values = np.empty(rows.shape, dtype=raster.dtype)
+        for band in range(raster.count):
+            at = (source[band], window.row, window.col, rows, cols)
+            if resampling == "nearest":
+                resample.nearest(*at, values.dtype.type(fill), values)
+            else:
+                resample.image_bilinear(*at, nodata, fill, lowest, highest, integer, values)
+            flat_out[band, chosen] = values
+    return out
+
+
+def _windows(
+    raster: Raster, row: NDArray[np.float64], col: NDArray[np.float64], reach: int
+) -> Iterator[tuple[Window, slice | NDArray[np.intp]]]:
+    """Yield windows to read and the points that each serves; points outside the raster are left out.
+
+    Points close together are served by one window; scattered ones tile by tile, so that memory stays bounded.
+    """
+    rows, cols = raster.grid.shape
+    with np.errstate(invalid="ignore"):
+        inside = (row >= 0.0) & (row <= rows) & (col >= 0.0) & (col <= cols)  # False for NaN
+    if not inside.any():
+        return
+    everything = bool(inside.all())
+    chosen = np.flatnonzero(inside)
+    some_row, some_col = (row, col) if everything else (row[chosen], col[chosen])
+    window = _around(some_row, some_col, reach).intersect(raster.grid.window)
+    if window.size <= _LARGEST_WINDOW:
+        yield window, slice(None) if everything else chosen
+        return
+    tiles = np.floor(some_row / _TILE).astype(np.int64) * (cols // _TILE + 2) + np.floor(some_col / _TILE).astype(np.int64)
+    order = np.argsort(tiles, kind="stable")
+    for group in np.split(order, np.flatnonzero(np.diff(tiles[order])) + 1):
+        members = chosen[group]
+        yield _around(row[members], col[members], reach).intersect(raster.grid.window), members
+
+
+def _around(row: NDArray[np.float64], col: NDArray[np.float64], reach: int) -> Window:
+    first_row, first_col = math.floor(row.min()) - reach, math.floor(col.min()) - reach
+    return Window(
+        first_row, first_col, math.floor(row.max()) + reach + 1 - first_row, math.floor(col.max()) + reach + 1 - first_col
+    )
+
+
+def fill_of(raster: Raster) -> float:
+    """Return the value that stands for no data in what is made from this raster."""
+    return fill_value(raster.dtype, raster.nodata)

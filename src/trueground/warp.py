@@ -1,0 +1,95 @@
+"""A raster on another grid, computed when it is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trueground.errors import ProjectionError
+from trueground.grid import Grid, Window
+from trueground.projection import GridProjection
+from trueground.raster import Raster, computed
+from trueground.sampling import Resampling, fill_of, sample_image, sample_surface
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelMap:
+    """For the pixels of one grid, their pixel coordinates in another, which may have another CRS."""
+
+    source: Grid
+    """Grid whose pixel centres are looked at."""
+    target: Grid
+    """Grid in whose pixels the answer is given."""
+    _projection: GridProjection | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        plain = self.source.crs is None and self.target.crs is None
+        if not plain and (self.source.crs is None or self.target.crs is None):
+            msg = "one raster has a CRS and the other has none: assign the missing one with gdal_edit.py -a_srs"
+            raise ProjectionError(msg)
+        projection = None if plain or self.target.crs is None else GridProjection(self.source, self.target.crs)
+        object.__setattr__(self, "_projection", projection)
+
+    def at(self, window: Window) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return row, col (height, width) in the target grid of the centres of the source's pixels."""
+        if self._projection is None or self._projection.exact:
+            if self.source == self.target:
+                rows, cols = window.pixel_centres()
+                return np.broadcast_to(rows, window.shape), np.broadcast_to(cols, window.shape)
+            x, y = self.source.xy(*window.pixel_centres())
+        else:
+            x, y = self._projection.at(window)
+        row, col = self.target.rowcol(x, y)
+        return np.broadcast_to(row, window.shape), np.broadcast_to(col, window.shape)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resampled:
+    """Another raster, on a given grid.
+
+    Rasters of real numbers are taken as surfaces (strict about NaN); integers as images.
+    """
+
+    source: Raster
+    grid: Grid
+    resampling: Resampling = "bilinear"
+    _map: PixelMap = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_map", PixelMap(source=self.grid, target=self.source.grid))
+
+    @property
+    def count(self) -> int:
+        """Number of bands."""
+        return self.source.count
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values."""
+        return self.source.dtype
+
+    @property
+    def nodata(self) -> float | None:
+        """Value that stands for no data."""
+        return self.source.nodata
+
+    def read(self, window: Window) -> NDArray[Any]:
+        """Return a window, resampled."""
+        return computed(self, window, self._compute)
+
+    def _compute(self, window: Window) -> NDArray[Any]:
+        row, col = self._map.at(window)
+        if self.dtype.kind == "f" and self.count == 1:
+            surface = sample_surface(self.source, row, col, resampling=self.resampling)
+            return surface[np.newaxis].astype(self.dtype)
+        return sample_image(self.source, row, col, fill=fill_of(self.source), resampling=self.resampling)
+
+
+def on_grid(raster: Raster, grid: Grid, *, resampling: Resampling = "bilinear") -> Raster:
+    """Return a raster on a grid: itself where it lies there already."""
+    if raster.grid == grid:
+        return raster
+    return Resampled(source=raster, grid=grid, resampling=resampling)
