@@ -1,4 +1,7 @@
-"""Where blocks are computed: one after the other, or in threads. Bounded blocks in flight, results in order."""
+"""Where blocks are computed: one after the other, or in threads.
+
+Blocks in flight are bounded, and results come in order.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,9 @@ Progress = Callable[[int, int], None]
 class Engine(Protocol):
     """Computes a function of windows."""
 
-    def map(self, function: Callable[[Window], T], windows: Iterable[Window]) -> Iterator[tuple[Window, T]]:
+    def map(
+        self, function: Callable[[Window], T], windows: Iterable[Window]
+    ) -> Iterator[tuple[Window, T]]:
         """Yield (window, result) in the order of the windows; the first exception stops the run."""
 
 
@@ -34,7 +39,8 @@ def _guarded(function: Callable[[Window], T], window: Window) -> T:
         raise
     except Exception as error:
         msg = (
-            f"block at row {window.row}, column {window.col} ({window.height} x {window.width} px) failed: "
+            f"block at row {window.row}, column {window.col} ({window.height} x {window.width} "
+            "px) failed: "
             f"{type(error).__name__}: {error}"
         )
         raise BlockError(msg) from error
@@ -44,7 +50,9 @@ def _guarded(function: Callable[[Window], T], window: Window) -> T:
 class Serial:
     """One block after the other, in this thread."""
 
-    def map(self, function: Callable[[Window], T], windows: Iterable[Window]) -> Iterator[tuple[Window, T]]:
+    def map(
+        self, function: Callable[[Window], T], windows: Iterable[Window]
+    ) -> Iterator[tuple[Window, T]]:
         """Yield (window, result) in order."""
         for window in windows:
             yield window, _guarded(function, window)
@@ -64,7 +72,9 @@ class Threads:
         if self.workers == 0:
             object.__setattr__(self, "workers", available_processors())
 
-    def map(self, function: Callable[[Window], T], windows: Iterable[Window]) -> Iterator[tuple[Window, T]]:
+    def map(
+        self, function: Callable[[Window], T], windows: Iterable[Window]
+    ) -> Iterator[tuple[Window, T]]:
         """Yield (window, result) in order; at most two blocks a worker wait or run at a time."""
         queue: deque[tuple[Window, Future[T]]] = deque()
         remaining = iter(windows)
@@ -95,7 +105,7 @@ def available_processors() -> int:
     return os.cpu_count() or 1
 
 
-def reduce_blocks(
+def reduce_blocks(  # noqa: PLR0917 (the parts of a reduction, in its order)
     engine: Engine,
     partial: Callable[[Window], S],
     combine: Callable[[S, S], S],

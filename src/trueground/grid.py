@@ -16,6 +16,8 @@ from trueground.errors import InputError, OverlapError
 
 Bounds = tuple[float, float, float, float]
 
+_SLACK = 1e-6  # px: bounds that lie on the edge of a pixel but for round-off touch no further one
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -78,8 +80,8 @@ class Window:
 
     def pixel_centres(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the rows (height, 1) and columns (1, width) of the pixel centres."""
-        rows = np.arange(self.row, self.row + self.height) + 0.5
-        cols = np.arange(self.col, self.col + self.width) + 0.5
+        rows = np.arange(self.row, self.row + self.height, dtype=np.float64) + 0.5
+        cols = np.arange(self.col, self.col + self.width, dtype=np.float64) + 0.5
         return rows[:, np.newaxis], cols[np.newaxis, :]
 
 
@@ -112,8 +114,10 @@ class Grid:
         if min(self.shape) < 1:
             msg = f"grid of {self.shape[0]} x {self.shape[1]} pixels: both must be at least 1"
             raise InputError(msg)
-        if self.transform.a * self.transform.e - self.transform.b * self.transform.d == 0.0:
-            msg = f"transform {tuple(self.transform)[:6]} has no inverse: pixels need an area"
+        t = self.transform
+        area = t.a * t.e - t.b * t.d
+        if area == 0.0 or not all(map(math.isfinite, (area, t.c, t.f))):
+            msg = f"transform {tuple(t)[:6]} has no inverse: pixels need an area"
             raise InputError(msg)
 
     def __repr__(self) -> str:
@@ -123,11 +127,16 @@ class Grid:
 
     @classmethod
     def covering(
-        cls, bounds: Bounds, resolution: float | tuple[float, float], *, crs: CRS | None, snap: bool = False
+        cls,
+        bounds: Bounds,
+        resolution: float | tuple[float, float],
+        *,
+        crs: CRS | None,
+        snap: bool = False,
     ) -> Grid:
-        """Make the north-up grid that covers `bounds` (west, south, east, north) with pixels of `resolution`.
+        """Make the north-up grid that covers `bounds` with pixels of `resolution`.
 
-        With `snap`, edges lie on multiples of the resolution.
+        Bounds are west, south, east, north. With `snap`, edges lie on multiples of the resolution.
         """
         dx, dy = resolution if isinstance(resolution, tuple) else (resolution, resolution)
         west, south, east, north = bounds
@@ -137,12 +146,11 @@ class Grid:
         if not (east > west and north > south and all(map(math.isfinite, bounds))):
             msg = f"bounds {bounds}: must be finite, with west < east and south < north"
             raise InputError(msg)
-        slack = 1e-6  # of a pixel: bounds that are multiples but for round-off get no further row
         if snap:
-            west = math.floor(west / dx + slack) * dx
-            north = math.ceil(north / dy - slack) * dy
-        cols = max(math.ceil((east - west) / dx - slack), 1)
-        rows = max(math.ceil((north - south) / dy - slack), 1)
+            west = math.floor(west / dx + _SLACK) * dx
+            north = math.ceil(north / dy - _SLACK) * dy
+        cols = max(math.ceil((east - west) / dx - _SLACK), 1)
+        rows = max(math.ceil((north - south) / dy - _SLACK), 1)
         return cls(crs=crs, transform=Affine(dx, 0.0, west, 0.0, -dy, north), shape=(rows, cols))
 
     @property
@@ -190,7 +198,7 @@ class Grid:
         return self.crop(self.window.pad(pixels))
 
     def snap(self) -> Grid:
-        """Return the smallest grid around this one whose edges lie on multiples of the resolution."""
+        """Return the smallest grid around this one with edges on multiples of the resolution."""
         return Grid.covering(self.bounds, self.resolution, crs=self.crs, snap=True)
 
     def window_of(self, bounds: Bounds) -> Window:
@@ -200,15 +208,24 @@ class Grid:
         ------
         OverlapError
             Where bounds and grid share nothing.
+        InputError
+            Where a bound is not a finite number.
         """
+        if not all(map(math.isfinite, bounds)):
+            msg = f"bounds {bounds}: must be finite numbers"
+            raise InputError(msg)
         west, south, east, north = bounds
-        row, col = self.rowcol(np.array([west, west, east, east]), np.array([south, north, south, north]))
-        first_row, first_col = math.floor(row.min()), math.floor(col.min())
-        window = Window(
-            first_row, first_col, math.ceil(row.max()) - first_row, math.ceil(col.max()) - first_col
-        ).intersect(self.window)
+        x, y = np.array([west, west, east, east]), np.array([south, north, south, north])
+        row, col = self.rowcol(x, y)
+        first_row, first_col = math.floor(row.min() + _SLACK), math.floor(col.min() + _SLACK)
+        height = max(math.ceil(row.max() - _SLACK) - first_row, 1)
+        width = max(math.ceil(col.max() - _SLACK) - first_col, 1)
+        window = Window(first_row, first_col, height, width).intersect(self.window)
         if window.size == 0:
-            msg = f"bounds {bounds} lie outside the grid, whose bounds are {self.bounds}: they must overlap"
+            msg = (
+                f"bounds {bounds} lie outside the grid, whose bounds are {self.bounds}: they must "
+                "overlap"
+            )
             raise OverlapError(msg)
         return window
 
@@ -219,7 +236,9 @@ class Grid:
         """
         rows, cols = size if isinstance(size, tuple) else (size, size)
         if rows < 1 or cols < 1 or halo < 0:
-            msg = f"blocks of {rows} x {cols} pixels with a halo of {halo}: sizes from 1, halo from 0"
+            msg = (
+                f"blocks of {rows} x {cols} pixels with a halo of {halo}: sizes from 1, halo from 0"
+            )
             raise InputError(msg)
         for row in range(0, self.shape[0], rows):
             for col in range(0, self.shape[1], cols):

@@ -1,4 +1,4 @@
-"""Map projections between the reference systems of rasters: exact, and on a checked sparse lattice."""
+"""Map projections between the reference systems of rasters: exact, and on a checked lattice."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def parse_crs(text: str | int | CRS) -> CRS:
     try:
         return CRS.from_user_input(text)
     except CRSError as error:
-        msg = f"CRS {text!r} is not understood; give a code such as EPSG:32631, WKT or a PROJ string"
+        msg = (
+            f"CRS {text!r} is not understood; give a code such as EPSG:32631, WKT or a PROJ string"
+        )
         raise InputError(msg) from error
 
 
@@ -44,7 +46,7 @@ def horizontal(crs: CRS) -> CRS:
 
 @lru_cache(maxsize=256)
 def same_place(first: CRS, second: CRS) -> bool:
-    """Tell whether equal x, y mean the same place in both (axis order aside, which is always x, y here)."""
+    """Tell whether equal x, y mean the same place in both; x always comes before y here."""
     return horizontal(first).equals(horizontal(second), ignore_axis_order=True)
 
 
@@ -56,20 +58,25 @@ def _transformer(source: CRS, target: CRS) -> Transformer:
     cache: dict[tuple[CRS, CRS], Transformer] = _local.__dict__.setdefault("transformers", {})
     key = (source, target)
     if key not in cache:
+        plane = horizontal(source), horizontal(target)
+        for crs in plane:
+            if not (crs.is_geographic or crs.is_projected):
+                msg = f"CRS {crs.name!r} is neither geographic nor projected: it has no x and y"
+                raise ProjectionError(msg)
         try:
-            cache[key] = Transformer.from_crs(
-                horizontal(source), horizontal(target), always_xy=True, allow_ballpark=False
-            )
+            cache[key] = Transformer.from_crs(*plane, always_xy=True, allow_ballpark=False)
         except ProjError as error:
             msg = (
-                f"no transformation from {source.name} to {target.name} is known to PROJ without guessing; "
-                "give the data a CRS with a known datum"
+                f"no transformation from {source.name!r} to {target.name!r} is known to PROJ "
+                "without guessing; give the data a CRS with a known datum"
             )
             raise ProjectionError(msg) from error
     return cache[key]
 
 
-def project(source: CRS | None, target: CRS | None, x: ArrayLike, y: ArrayLike) -> tuple[Float, Float]:
+def project(  # noqa: PLR0917 (from, to, x, y: the order that everybody knows)
+    source: CRS | None, target: CRS | None, x: ArrayLike, y: ArrayLike
+) -> tuple[Float, Float]:
     """Transform points between reference systems, exactly.
 
     Parameters
@@ -85,7 +92,10 @@ def project(source: CRS | None, target: CRS | None, x: ArrayLike, y: ArrayLike) 
         float64 arrays of the same shape; NaN where the projection is not defined.
     """
     if source is None or target is None:
-        msg = "a raster without CRS cannot be placed on the ground; assign one with gdal_edit.py -a_srs"
+        msg = (
+            "a raster without CRS cannot be placed on the ground; "
+            "assign one with gdal_edit.py -a_srs"
+        )
         raise ProjectionError(msg)
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if same_place(source, target):
@@ -99,21 +109,51 @@ def project(source: CRS | None, target: CRS | None, x: ArrayLike, y: ArrayLike) 
 
 
 def project_bounds(source: CRS | None, target: CRS | None, bounds: Bounds) -> Bounds:
-    """Return the bounds in another CRS of a rectangle, with its sides densified."""
+    """Return the bounds in another CRS of a rectangle, with its sides densified.
+
+    Longitudes are continuous: those of a rectangle across the antimeridian reach beyond 180, and a
+    rectangle around a pole spans -180 to 180.
+    """
     west, south, east, north = bounds
     edge = Grid.covering(bounds, (east - west, north - south), crs=source)
     x, y = project(source, target, *edge.outline())
-    if not np.isfinite(x).any():
-        msg = f"bounds {bounds} lie outside the area where {target.name if target else target} is defined"
+    known = np.isfinite(x)
+    if target is None or not known.any():
+        name = "unknown" if target is None else target.name
+        msg = f"bounds {bounds} lie outside the area where {name!r} is defined"
         raise ProjectionError(msg)
-    return float(np.nanmin(x)), float(np.nanmin(y)), float(np.nanmax(x)), float(np.nanmax(y))
+    x, y = x[known], y[known]
+    if not target.is_geographic:
+        return float(x.min()), float(y.min()), float(x.max()), float(y.max())
+    x = np.unwrap(x, period=360.0)
+    pole_x, pole_y = project(target, source, np.zeros(2), np.array([-90.0, 90.0]))
+    on_pole = (west <= pole_x) & (pole_x <= east) & (south <= pole_y) & (pole_y <= north)
+    if on_pole.any() and source is not None and not source.is_geographic:
+        lowest = -90.0 if on_pole[0] else float(y.min())
+        highest = 90.0 if on_pole[1] else float(y.max())
+        return -180.0, lowest, 180.0, highest
+    return float(x.min()), float(y.min()), float(x.max()), float(y.max())
+
+
+def count_longitudes_as(grid: Grid, x: Float) -> Float:
+    """Add full turns to longitudes so that they are within half a turn of a grid's middle.
+
+    Rasters may count longitudes from -180 or from 0, and beyond 180. Anything but longitudes is
+    returned as it is.
+    """
+    if grid.crs is None or not grid.crs.is_geographic:
+        return x
+    west, _, east, _ = grid.bounds
+    middle = (west + east) / 2.0
+    turns = np.round((middle - x) / 360.0)
+    return x + 360.0 * turns if turns.any() else x
 
 
 def utm_of(lon: float, lat: float) -> CRS:
     """Return the UTM zone of a point, or the polar stereographic system beyond 84 N and 80 S."""
-    if lat > 84.0:  # noqa: PLR2004 (limits of UTM)
+    if lat > 84.0:
         return CRS.from_epsg(32661)
-    if lat < -80.0:  # noqa: PLR2004
+    if lat < -80.0:
         return CRS.from_epsg(32761)
     zone = int((lon + 180.0) // 6.0) % 60 + 1
     return CRS.from_epsg((32600 if lat >= 0.0 else 32700) + zone)
@@ -123,9 +163,10 @@ def utm_of(lon: float, lat: float) -> CRS:
 class GridProjection:
     """The pixel centres of a grid in another reference system.
 
-    The projection is evaluated exactly on a lattice of 64 px cells, anchored at the grid's origin, and interpolated
-    biquadratically. Each cell is checked at two points inside; one whose error could exceed `tolerance` is evaluated
-    exactly at each pixel. A position therefore depends on its pixel alone, not on the window that asks for it.
+    The projection is evaluated exactly on a lattice of 64 px cells, anchored at the grid's origin,
+    and interpolated biquadratically. Each cell is checked at two points inside; one whose error
+    could exceed `tolerance` is evaluated exactly at each pixel. A position therefore depends on its
+    pixel alone, not on the window that asks for it.
     """
 
     grid: Grid
@@ -138,14 +179,16 @@ class GridProjection:
     def __post_init__(self) -> None:
         if self.grid.crs is None:
             project(None, self.target, 0.0, 0.0)
-        object.__setattr__(self, "exact", self.grid.crs is not None and same_place(self.grid.crs, self.target))
+        object.__setattr__(
+            self, "exact", self.grid.crs is not None and same_place(self.grid.crs, self.target)
+        )
 
     def _nodes(self, rows: NDArray[Any], cols: NDArray[Any]) -> tuple[Float, Float]:
         x, y = self.grid.xy(rows, cols)
         return project(self.grid.crs, self.target, x, y)
 
     def at(self, window: Window) -> tuple[Float, Float]:
-        """Return x and y (height, width) in the target system of the centres of a window's pixels."""
+        """Return x and y (height, width) in the target system of a window's pixel centres."""
         rows, cols = window.pixel_centres()
         if self.exact or window.size == 0:
             x, y = self.grid.xy(rows, cols)
@@ -159,18 +202,24 @@ class GridProjection:
         nodes_x, nodes_y = self._nodes(node_rows[:, np.newaxis], node_cols[np.newaxis, :])
         x, y = np.empty(window.shape), np.empty(window.shape)
         for nodes, out in ((nodes_x, x), (nodes_y, y)):
-            lattice.biquadratic(nodes, cell_row, cell_col, float(_CELL), window.row, window.col, out)
-        for i, j in np.argwhere(~self._cells_hold(nodes_x, nodes_y, cell_row, cell_col)):
-            cell = Window((cell_row + i) * _CELL, (cell_col + j) * _CELL, _CELL, _CELL).intersect(window)
+            lattice.biquadratic(
+                nodes, cell_row, cell_col, float(_CELL), window.row, window.col, out
+            )
+        failed = np.argwhere(~self._cells_hold(nodes_x, nodes_y, (cell_row, cell_col)))
+        for i, j in failed.tolist():
+            whole = Window((cell_row + i) * _CELL, (cell_col + j) * _CELL, _CELL, _CELL)
+            cell = whole.intersect(window)
             inside = cell.slices_in(window)
             x[inside], y[inside] = self._nodes(*cell.pixel_centres())
         return x, y
 
-    def _cells_hold(self, nodes_x: Float, nodes_y: Float, cell_row: int, cell_col: int) -> NDArray[np.bool_]:
+    def _cells_hold(
+        self, nodes_x: Float, nodes_y: Float, first_cell: tuple[int, int]
+    ) -> NDArray[np.bool_]:
         """Compare the interpolation with the exact projection at two points of each cell.
 
-        A quadratic's error is largest near 0.21 and 0.79 of the cell. Errors along rows and columns that cancel at one
-        of (1/4, 1/4) and (1/4, 3/4) add up at the other.
+        A quadratic's error is largest near 0.21 and 0.79 of the cell. Errors along rows and columns
+        that cancel at one of (1/4, 1/4) and (1/4, 3/4) add up at the other.
         """
         n_rows, n_cols = (nodes_x.shape[0] - 1) // 2, (nodes_x.shape[1] - 1) // 2
         first = np.array([0.375, 0.75, -0.125])  # quadratic weights at 1/4
@@ -178,12 +227,13 @@ class GridProjection:
         along_row = _corner_steps(nodes_x, nodes_y, axis=1)
         along_col = _corner_steps(nodes_x, nodes_y, axis=0)
         for where, weights in ((0.25, first), (0.75, first[::-1])):
-            rows = (cell_row + np.arange(n_rows) + 0.25) * _CELL
-            cols = (cell_col + np.arange(n_cols) + where) * _CELL
+            rows = (first_cell[0] + np.arange(n_rows) + 0.25) * _CELL
+            cols = (first_cell[1] + np.arange(n_cols) + where) * _CELL
             true_x, true_y = self._nodes(rows[:, np.newaxis], cols[np.newaxis, :])
             error_x = _at_quarter(nodes_x, first, weights) - true_x
             error_y = _at_quarter(nodes_y, first, weights) - true_y
-            worst = np.maximum(worst, _in_pixels(error_x, error_y, along_row, along_col))
+            error = _in_pixels((error_x, error_y), along_row, along_col)
+            worst = np.maximum(worst, error)
         return np.asarray(worst <= self.tolerance / 2.0)  # False for NaN
 
 
@@ -208,10 +258,10 @@ def _corner_steps(nodes_x: Float, nodes_y: Float, *, axis: int) -> tuple[Float, 
 
 
 def _in_pixels(
-    error_x: Float, error_y: Float, along_row: tuple[Float, Float], along_col: tuple[Float, Float]
+    error: tuple[Float, Float], along_row: tuple[Float, Float], along_col: tuple[Float, Float]
 ) -> Float:
     """Solve for the pixel offset that a ground offset amounts to."""
-    (ax, ay), (bx, by) = along_row, along_col
+    (ex, ey), (ax, ay), (bx, by) = error, along_row, along_col
     area = ax * by - bx * ay
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.hypot((by * error_x - bx * error_y) / area, (ax * error_y - ay * error_x) / area)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return np.hypot((by * ex - bx * ey) / area, (ax * ey - ay * ex) / area)

@@ -1,6 +1,7 @@
 """Rasters: anything that has a grid and can read a window of itself.
 
-This is the one idea of trueground. A file is a raster, an array is one, and so is an orthoimage that nobody has computed yet.
+This is the one idea of trueground. A file is a raster, an array is one, and so is an orthoimage
+that nobody has computed yet.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from affine import Affine
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 from pyproj import CRS
 
 from trueground.errors import InputError
@@ -66,7 +67,9 @@ def read_inside(raster: Raster, window: Window) -> tuple[Window, NDArray[Any]]:
     return window.intersect(raster.grid.window), out
 
 
-def computed(raster: Raster, window: Window, compute: Callable[[Window], NDArray[Any]]) -> NDArray[Any]:
+def computed(
+    raster: Raster, window: Window, compute: Callable[[Window], NDArray[Any]]
+) -> NDArray[Any]:
     """Read a window of a raster that is computed: `compute` sees only the part on the grid, the rest is no data."""
     if raster.grid.window.contains(window):
         return compute(window)
@@ -87,10 +90,13 @@ class ArrayRaster:
 
     def __post_init__(self) -> None:
         array = np.asarray(self.array)
-        if array.ndim == 2:  # noqa: PLR2004 (rows and columns)
+        if array.ndim == 2:
             array = array[np.newaxis]
-        if array.ndim != 3 or array.shape[1:] != self.grid.shape:  # noqa: PLR2004
-            msg = f"array of shape {array.shape}: must be (rows, cols) or (bands, rows, cols) of {self.grid}"
+        if array.ndim != 3 or array.shape[1:] != self.grid.shape:
+            msg = (
+                f"array of shape {array.shape}: must be (rows, cols) or (bands, rows, cols) of "
+                f"{self.grid}"
+            )
             raise InputError(msg)
         object.__setattr__(self, "array", array)
         if array.dtype.kind == "f" and self.nodata is None:
@@ -128,7 +134,9 @@ class FileRaster:
     """Values are float32, scaled by the file's scale and offset, and NaN where nodata or the mask says so."""
     tags: Mapping[str, str] = field(default_factory=dict, compare=False)
     descriptions: tuple[str | None, ...] = field(default=(), compare=False)
-    _local: threading.local = field(default_factory=threading.local, init=False, repr=False, compare=False)
+    _local: threading.local = field(
+        default_factory=threading.local, init=False, repr=False, compare=False
+    )
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k != "_local"}
@@ -158,14 +166,20 @@ class FileRaster:
             if self.as_float:
                 values = self._to_float(dataset, cut, values)
         except rasterio.errors.RasterioError as error:
-            msg = f"{self.path} cannot be read at rows {inside.row}-{inside.row + inside.height}, columns {inside.col}-{inside.col + inside.width}: {_cause(error)}; the file may be damaged or cut short"
+            msg = (
+                f"{self.path} cannot be read at rows {inside.row}-{inside.row + inside.height}, "
+                f"columns {inside.col}-{inside.col + inside.width}: {_cause(error)}; the file may "
+                "be damaged or cut short"
+            )
             raise InputError(msg) from error
         target[...] = values
         if not self.as_float:
             _nodata_to_nan(target, self.nodata)
         return out
 
-    def _to_float(self, dataset: rasterio.DatasetReader, cut: Any, values: NDArray[Any]) -> NDArray[np.float32]:
+    def _to_float(
+        self, dataset: rasterio.DatasetReader, cut: Any, values: NDArray[Any]
+    ) -> NDArray[np.float32]:
         out = values.astype(np.float32)
         for band in range(self.count):
             raw = dataset.nodatavals[band]
@@ -193,7 +207,11 @@ def _cause(error: BaseException) -> str:
 
 def is_local(path: str) -> bool:
     """Tell whether a path is a plain file rather than something that only GDAL resolves."""
-    return not path.startswith("/vsi") and "://" not in path and not path.startswith(("NETCDF:", "HDF5:", "GTIFF_DIR:"))
+    return (
+        not path.startswith("/vsi")
+        and "://" not in path
+        and not path.startswith(("NETCDF:", "HDF5:", "GTIFF_DIR:"))
+    )
 
 
 def open_dataset(path: str | os.PathLike[str]) -> rasterio.DatasetReader:
@@ -230,8 +248,9 @@ def open_raster(source: str | os.PathLike[str] | xr.DataArray | Raster) -> Raste
     Parameters
     ----------
     source
-        A file that GDAL reads (GeoTIFF, COG, VRT, ...), local or remote; a DataArray with dimensions (y, x) or
-        (band, y, x) and a CRS in the manner of rioxarray; a raster is returned as it is.
+        A file that GDAL reads (GeoTIFF, COG, VRT, ...), local or remote; a DataArray with
+        dimensions (y, x) or (band, y, x) and a CRS in the manner of rioxarray; a raster is returned
+        as it is.
 
     Raises
     ------
@@ -255,7 +274,10 @@ def open_raster(source: str | os.PathLike[str] | xr.DataArray | Raster) -> Raste
         return source
     if type(source).__module__.startswith("xarray"):
         return XarrayRaster.of(source)
-    msg = f"{type(source).__name__} is not a raster: give a path, an xarray.DataArray or an object with grid and read"
+    msg = (
+        f"{type(source).__name__} is not a raster: give a path, an xarray.DataArray or an object "
+        "with grid and read"
+    )
     raise InputError(msg)
 
 
@@ -318,7 +340,9 @@ def as_float(raster: Raster) -> Raster:
 def _has_scale(raster: FileRaster) -> bool:
     dataset = raster._dataset()
     scaled = any(s != 1.0 for s in dataset.scales) or any(o != 0.0 for o in dataset.offsets)
-    masked = dataset.nodata is None and any("per_dataset" in {f.name for f in flags} for flags in dataset.mask_flag_enums)
+    masked = dataset.nodata is None and any(
+        "per_dataset" in {f.name for f in flags} for flags in dataset.mask_flag_enums
+    )
     return scaled or masked
 
 
@@ -349,7 +373,9 @@ class XarrayRaster:
         text = attributes.get("crs_wkt") or attributes.get("spatial_ref") or data.attrs.get("crs")
         transform = _regular(data, y_name, x_name, attributes.get("GeoTransform"))
         grid = Grid(
-            crs=CRS.from_user_input(text) if text else None, transform=transform, shape=data.shape[1:]
+            crs=CRS.from_user_input(text) if text else None,
+            transform=transform,
+            shape=data.shape[1:],
         )
         nodata = next((data.attrs[n] for n in ("_FillValue", "nodata") if n in data.attrs), None)
         if nodata is None and data.dtype.kind == "f":
@@ -384,7 +410,7 @@ def _regular(data: xr.DataArray, y_name: str, x_name: str, geotransform: str | N
         steps, starts = [], []
         for name in (x_name, y_name):
             values = np.asarray(data.coords[name].values, dtype=np.float64)
-            if values.size < 2:  # noqa: PLR2004 (a step needs two)
+            if values.size < 2:
                 break
             step = (values[-1] - values[0]) / (values.size - 1)
             if step == 0.0 or np.abs(np.diff(values) - step).max() > 1e-3 * abs(step):
@@ -404,7 +430,8 @@ def _regular(data: xr.DataArray, y_name: str, x_name: str, geotransform: str | N
 def to_xarray(raster: Raster, *, chunks: int | tuple[int, int] = 1024) -> xr.DataArray:
     """Return a lazy, dask-backed DataArray (band, y, x) of any raster.
 
-    Nothing is read or computed before a chunk is asked for. CRS and transform follow rioxarray's conventions.
+    Nothing is read or computed before a chunk is asked for. CRS and transform follow rioxarray's
+    conventions.
 
     Parameters
     ----------

@@ -1,6 +1,7 @@
 """Values of a raster at any points, given in its own pixel coordinates.
 
-Everything that warps goes through here: heights for an RPC, the moving DEM under a shift, pixels of an orthoimage.
+Everything that warps goes through here: heights for an RPC, the moving DEM under a shift, pixels of
+an orthoimage.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ _LARGEST_WINDOW = 1 << 23  # px read at once
 _TILE = 1024  # px, for points that are scattered wider than that
 
 
-def check_resampling(name: str, allowed: tuple[str, ...] = ("nearest", "bilinear", "cubic")) -> None:
+def check_resampling(
+    name: str, allowed: tuple[str, ...] = ("nearest", "bilinear", "cubic")
+) -> None:
     """Raise where a kernel has no such name."""
     if name not in allowed:
         msg = f"resampling {name!r} is not known; use one of {', '.join(allowed)}"
@@ -32,7 +35,11 @@ def check_resampling(name: str, allowed: tuple[str, ...] = ("nearest", "bilinear
 
 
 def sample_surface(
-    raster: Raster, row: NDArray[np.float64], col: NDArray[np.float64], *, resampling: Resampling = "bilinear"
+    raster: Raster,
+    row: NDArray[np.float64],
+    col: NDArray[np.float64],
+    *,
+    resampling: Resampling = "bilinear",
 ) -> NDArray[np.float64]:
     """Interpolate the first band of a float raster as a surface, strict about NaN.
 
@@ -43,7 +50,8 @@ def sample_surface(
     row, col
         Pixel coordinates counted from the outer corner, any shape.
     resampling
-        `nearest`, `bilinear`, or `cubic` (Keys 1981, a = -1/2, interpolating; bilinear next to holes).
+        `nearest`, `bilinear`, or `cubic` (Keys 1981, a = -1/2, interpolating; bilinear next to
+        holes).
 
     Returns
     -------
@@ -79,14 +87,19 @@ def sample_image(
 
     Returns
     -------
-    (count, *row.shape) of the raster's type; `fill` where the pixel that holds the point is no data or outside.
+    (count, *row.shape) of the raster's type; `fill` where the pixel that holds the point is no data
+    or outside.
     """
     check_resampling(resampling, ("nearest", "bilinear"))
     out = np.full((raster.count, *row.shape), fill, dtype=raster.dtype)
     flat_out = out.reshape(raster.count, -1)
     flat_row, flat_col = row.reshape(-1), col.reshape(-1)
     integer = raster.dtype.kind in "iu"
-    lowest, highest = (float(np.iinfo(raster.dtype).min), float(np.iinfo(raster.dtype).max)) if integer else (0.0, 0.0)
+    lowest, highest = (
+        (float(np.iinfo(raster.dtype).min), float(np.iinfo(raster.dtype).max))
+        if integer
+        else (0.0, 0.0)
+    )
     nodata = math.nan if raster.nodata is None else float(raster.nodata)
     for window, chosen in _windows(raster, flat_row, flat_col, _REACH[resampling]):
         source = raster.read(window)
@@ -108,7 +121,8 @@ def _windows(
 ) -> Iterator[tuple[Window, slice | NDArray[np.intp]]]:
     """Yield windows to read and the points that each serves; points outside the raster are left out.
 
-    Points close together are served by one window; scattered ones tile by tile, so that memory stays bounded.
+    Points close together are served by one window; scattered ones tile by tile, so that memory
+    stays bounded.
     """
     rows, cols = raster.grid.shape
     with np.errstate(invalid="ignore"):
@@ -122,7 +136,9 @@ def _windows(
     if window.size <= _LARGEST_WINDOW:
         yield window, slice(None) if everything else chosen
         return
-    tiles = np.floor(some_row / _TILE).astype(np.int64) * (cols // _TILE + 2) + np.floor(some_col / _TILE).astype(np.int64)
+    tiles = np.floor(some_row / _TILE).astype(np.int64) * (cols // _TILE + 2) + np.floor(
+        some_col / _TILE
+    ).astype(np.int64)
     order = np.argsort(tiles, kind="stable")
     for group in np.split(order, np.flatnonzero(np.diff(tiles[order])) + 1):
         members = chosen[group]
@@ -132,7 +148,10 @@ def _windows(
 def _around(row: NDArray[np.float64], col: NDArray[np.float64], reach: int) -> Window:
     first_row, first_col = math.floor(row.min()) - reach, math.floor(col.min()) - reach
     return Window(
-        first_row, first_col, math.floor(row.max()) + reach + 1 - first_row, math.floor(col.max()) + reach + 1 - first_col
+        first_row,
+        first_col,
+        math.floor(row.max()) + reach + 1 - first_row,
+        math.floor(col.max()) + reach + 1 - first_col,
     )
 
 

@@ -59,7 +59,9 @@ class OutlineMask:
         near = self.outlines.iloc[self._index.query(box(*part.bounds))]
         inside: NDArray[np.uint8]
         if len(near):
-            inside = rasterize(near.geometry, out_shape=part.shape, transform=part.transform, dtype="uint8")
+            inside = rasterize(
+                near.geometry, out_shape=part.shape, transform=part.transform, dtype="uint8"
+            )
         else:
             inside = np.zeros(part.shape, dtype=np.uint8)
         return (1 - inside if self.invert else inside)[np.newaxis]
@@ -85,7 +87,12 @@ def read_outlines(path: str | os.PathLike[str]) -> gpd.GeoDataFrame:
     return frame
 
 
-def outline_mask(outlines: Sequence[str | os.PathLike[str] | gpd.GeoDataFrame], grid: Grid, *, invert: bool = False) -> OutlineMask:
+def outline_mask(
+    outlines: Sequence[str | os.PathLike[str] | gpd.GeoDataFrame],
+    grid: Grid,
+    *,
+    invert: bool = False,
+) -> OutlineMask:
     """Make a mask raster on `grid` of all polygons in `outlines`, whatever their CRS.
 
     Parameters
@@ -106,11 +113,17 @@ def outline_mask(outlines: Sequence[str | os.PathLike[str] | gpd.GeoDataFrame], 
         shapes = frame.geometry[frame.geometry.notna() & ~frame.geometry.is_empty]
         shapes = shapes[shapes.geom_type.isin(["Polygon", "MultiPolygon"])]
         if shapes.empty:
-            msg = f"{'the outlines' if source is frame else source} hold no polygons; lines and points cannot mask"
+            msg = (
+                f"{'the outlines' if source is frame else source} hold no polygons; lines and "
+                "points cannot mask"
+            )
             raise InputError(msg)
         if grid.crs is not None:
             if shapes.crs is None:
-                msg = f"{source} declares no CRS, so its place is unknown; assign one with ogr2ogr -a_srs"
+                msg = (
+                    f"{source} declares no CRS, so its place is unknown; assign one with ogr2ogr "
+                    "-a_srs"
+                )
                 raise InputError(msg)
             shapes = shapes.to_crs(horizontal(grid.crs))
         parts.append(shapes.reset_index(drop=True))

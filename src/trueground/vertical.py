@@ -32,8 +32,8 @@ _LARGEST_UNDULATION = 150.0  # m; the geoid stays within -107 m and +86 m of the
 class Datum:
     """What heights are counted from.
 
-    Make one with `Datum.parse` (``"ellipsoid"``, ``"egm96"``, ``"egm2008"`` or the path of a geoid grid) or read it from a
-    DEM's CRS with `Datum.of_crs`.
+    Make one with `Datum.parse` (``"ellipsoid"``, ``"egm96"``, ``"egm2008"`` or the path of a geoid
+    grid) or read it from a DEM's CRS with `Datum.of_crs`.
     """
 
     name: str
@@ -78,7 +78,7 @@ class Datum:
         if crs.is_compound:
             vertical = crs.sub_crs_list[-1]
             return cls._of_vertical(vertical)
-        if len(crs.axis_info) == 3 and (crs.is_geographic or crs.is_projected):  # noqa: PLR2004
+        if len(crs.axis_info) == 3 and (crs.is_geographic or crs.is_projected):
             return cls("ellipsoid")
         return None
 
@@ -94,7 +94,11 @@ class Datum:
         if "ellipsoid" in name:
             return cls("ellipsoid")
         if vertical.is_bound:
-            grids = [p.value for p in vertical.coordinate_operation.params] if vertical.coordinate_operation else []
+            grids = (
+                [p.value for p in vertical.coordinate_operation.params]
+                if vertical.coordinate_operation
+                else []
+            )
             for grid in grids:
                 if isinstance(grid, str):
                     return cls.parse(_find_grid((grid,)) or grid)
@@ -139,13 +143,15 @@ class Datum:
         if missing.any():
             i = int(np.flatnonzero(missing)[0])
             msg = (
-                f"the geoid grid {self} has no value at longitude {lon.flat[i]:.4f}, latitude {lat.flat[i]:.4f}; "
+                f"the geoid grid {self} has no value at longitude {lon.flat[i]:.4f}, latitude "
+                f"{lat.flat[i]:.4f}; "
                 "give one that covers the DEM with --heights"
             )
             raise DatumError(msg)
         if result.size and np.nanmax(np.abs(result), initial=0.0) > _LARGEST_UNDULATION:
             msg = (
-                f"{self} holds values of {np.nanmax(np.abs(result)):.0f} m, and a geoid stays within 110 m of the ellipsoid; "
+                f"{self} holds values of {np.nanmax(np.abs(result)):.0f} m, and a geoid stays "
+                "within 110 m of the ellipsoid; "
                 "give a grid of undulations, not a DEM"
             )
             raise DatumError(msg)
@@ -186,7 +192,11 @@ class _AroundTheGlobe:
         parts = []
         for turn in range(first // width, (first + window.width - 1) // width + 1):
             start, stop = max(first, turn * width), min(first + window.width, (turn + 1) * width)
-            parts.append(self.source.read(Window(window.row, start - turn * width, window.height, stop - start)))
+            parts.append(
+                self.source.read(
+                    Window(window.row, start - turn * width, window.height, stop - start)
+                )
+            )
         return np.concatenate(parts, axis=2)
 
 
@@ -224,7 +234,10 @@ def _egm96() -> ArrayRaster:
 
 def _proj_folders() -> list[Path]:
     """Return the folders in which PROJ's grids may lie."""
-    folders = [*os.environ.get("PROJ_DATA", "").split(os.pathsep), *os.environ.get("PROJ_LIB", "").split(os.pathsep)]
+    folders = [
+        *os.environ.get("PROJ_DATA", "").split(os.pathsep),
+        *os.environ.get("PROJ_LIB", "").split(os.pathsep),
+    ]
     folders += [*datadir.get_data_dir().split(os.pathsep), datadir.get_user_data_dir()]
     folders += [str(Path(sys.prefix) / "share/proj"), "/usr/share/proj", "/usr/local/share/proj"]
     return list(dict.fromkeys(Path(f) for f in folders if f))
@@ -243,7 +256,8 @@ def _find_egm2008() -> str:
     if found is None:
         looked = ", ".join(map(str, _proj_folders()))
         msg = (
-            f"no EGM2008 grid: none of {', '.join(_EGM2008_FILES)} lies in PROJ's folders ({looked}); "
+            f"no EGM2008 grid: none of {', '.join(_EGM2008_FILES)} lies in PROJ's folders "
+            f"({looked}); "
             "fetch one with 'projsync --file us_nga_egm08_25.tif' or give its path with --heights"
         )
         raise DatumError(msg)

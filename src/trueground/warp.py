@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from trueground.errors import ProjectionError
 from trueground.grid import Grid, Window
-from trueground.projection import GridProjection
+from trueground.projection import GridProjection, count_longitudes_as
 from trueground.raster import Raster, computed
 from trueground.sampling import Resampling, fill_of, sample_image, sample_surface
 
 
 @dataclass(frozen=True, kw_only=True)
 class PixelMap:
-    """For the pixels of one grid, their pixel coordinates in another, which may have another CRS."""
+    """For the pixels of one grid, their pixel coordinates in another, in whatever CRS."""
 
     source: Grid
     """Grid whose pixel centres are looked at."""
@@ -28,13 +28,20 @@ class PixelMap:
     def __post_init__(self) -> None:
         plain = self.source.crs is None and self.target.crs is None
         if not plain and (self.source.crs is None or self.target.crs is None):
-            msg = "one raster has a CRS and the other has none: assign the missing one with gdal_edit.py -a_srs"
+            msg = (
+                "one raster has a CRS and the other has none: assign the missing one with "
+                "gdal_edit.py -a_srs"
+            )
             raise ProjectionError(msg)
-        projection = None if plain or self.target.crs is None else GridProjection(self.source, self.target.crs)
+        projection = (
+            None
+            if plain or self.target.crs is None
+            else GridProjection(self.source, self.target.crs)
+        )
         object.__setattr__(self, "_projection", projection)
 
     def at(self, window: Window) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return row, col (height, width) in the target grid of the centres of the source's pixels."""
+        """Return row, col (height, width) in the target grid of the source's pixel centres."""
         if self._projection is None or self._projection.exact:
             if self.source == self.target:
                 rows, cols = window.pixel_centres()
@@ -42,7 +49,7 @@ class PixelMap:
             x, y = self.source.xy(*window.pixel_centres())
         else:
             x, y = self._projection.at(window)
-        row, col = self.target.rowcol(x, y)
+        row, col = self.target.rowcol(count_longitudes_as(self.target, x), y)
         return np.broadcast_to(row, window.shape), np.broadcast_to(col, window.shape)
 
 
@@ -85,7 +92,9 @@ class Resampled:
         if self.dtype.kind == "f" and self.count == 1:
             surface = sample_surface(self.source, row, col, resampling=self.resampling)
             return surface[np.newaxis].astype(self.dtype)
-        return sample_image(self.source, row, col, fill=fill_of(self.source), resampling=self.resampling)
+        return sample_image(
+            self.source, row, col, fill=fill_of(self.source), resampling=self.resampling
+        )
 
 
 def on_grid(raster: Raster, grid: Grid, *, resampling: Resampling = "bilinear") -> Raster:

@@ -41,7 +41,10 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     except OSError as error:
         if isinstance(error.__cause__, WriteError):
             raise
-        msg = f"{final} could not be written: {error.strerror or error}; nothing was left under that name"
+        msg = (
+            f"{final} could not be written: {error.strerror or error}; nothing was left under "
+            "that name"
+        )
         raise WriteError(msg) from error
     finally:
         for leftover in final.parent.glob(f"{temporary.name}*"):
@@ -85,8 +88,8 @@ def write(
 ) -> Path:
     """Stream a raster to a GeoTIFF or a COG.
 
-    Blocks are computed by the engine, a bounded number at a time, and written by this thread. The file is written under a
-    temporary name in the same folder and renamed at the end.
+    Blocks are computed by the engine, a bounded number at a time, and written by this thread. The
+    file is written under a temporary name in the same folder and renamed at the end.
 
     Parameters
     ----------
@@ -101,7 +104,8 @@ def write(
     block_size
         Rows and columns computed at a time; the result does not depend on it.
     history
-        Tags to add: what went in and with which parameters. The software's version is added to them.
+        Tags to add: what went in and with which parameters. The software's version is added to
+        them.
     descriptions
         Names of the bands.
     progress
@@ -119,7 +123,10 @@ def write(
         msg = f"driver {driver!r}: must be GTiff or COG"
         raise InputError(msg)
     options = _creation_options(raster.dtype)
-    tags = {"TRUEGROUND_VERSION": __version__, **{f"TRUEGROUND_{k.upper()}": v for k, v in (history or {}).items()}}
+    tags = {
+        "TRUEGROUND_VERSION": __version__,
+        **{f"TRUEGROUND_{k.upper()}": v for k, v in (history or {}).items()},
+    }
     final = Path(path)
     with rasterio.Env(**GDAL_OPTIONS), atomic(final) as temporary:
         plain = temporary if driver == "GTiff" else temporary.with_name(temporary.name + ".tif")
@@ -131,7 +138,9 @@ def write(
                 _fill(target, raster, engine or Threads(), block_size, progress)
             _check_complete(plain)
             if driver == "COG":
-                cog = {k: v for k, v in options.items() if k in ("compress", "num_threads", "bigtiff")}
+                cog = {
+                    k: v for k, v in options.items() if k in ("compress", "num_threads", "bigtiff")
+                }
                 copy(plain, temporary, driver="COG", predictor="YES", blocksize=_TILE, **cog)
                 _check_complete(temporary)
         except rasterio.errors.RasterioError as error:
@@ -173,13 +182,19 @@ def _creation_options(dtype: np.dtype[Any]) -> dict[str, Any]:
 
 
 def _fill(
-    target: rasterio.io.DatasetWriter, raster: Raster, engine: Engine, block_size: int, progress: Progress | None
+    target: rasterio.io.DatasetWriter,
+    raster: Raster,
+    engine: Engine,
+    block_size: int,
+    progress: Progress | None,
 ) -> None:
     from rasterio.windows import Window as RasterioWindow
 
     windows: list[Window] = [block.core for block in raster.grid.blocks(block_size)]
     for done, (window, values) in enumerate(engine.map(raster.read, windows), start=1):
-        target.write(values, window=RasterioWindow(window.col, window.row, window.width, window.height))
+        target.write(
+            values, window=RasterioWindow(window.col, window.row, window.width, window.height)
+        )
         if progress is not None:
             progress(done, len(windows))
 
@@ -192,8 +207,8 @@ def _check_complete(path: Path) -> None:
         for band in dataset.indexes:
             for i in range(-(-dataset.height // tile_rows)):
                 for j in range(-(-dataset.width // tile_cols)):
-                    offset = dataset.get_tag_item(f"BLOCK_OFFSET_{j}_{i}", ns="TIFF", bidx=band)
-                    length = dataset.get_tag_item(f"BLOCK_SIZE_{j}_{i}", ns="TIFF", bidx=band)
+                    offset = dataset.get_tag_item(f"BLOCK_OFFSET_{j}_{i}", "TIFF", bidx=band)
+                    length = dataset.get_tag_item(f"BLOCK_SIZE_{j}_{i}", "TIFF", bidx=band)
                     if offset is None or length is None or int(offset) + int(length) > size:
                         msg = "the file is incomplete after writing; is the disk full?"
                         raise OSError(28, msg)

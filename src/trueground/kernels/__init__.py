@@ -1,6 +1,7 @@
 """Serial numba kernels, and the one decorator that compiles them.
 
-Parallelism is over blocks and belongs to the engines: every kernel here is serial and releases the GIL.
+Parallelism is over blocks and belongs to the engines: every kernel here is serial and releases the
+GIL.
 """
 
 from __future__ import annotations
@@ -10,18 +11,17 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numba
 from numba import njit
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _cache_folder() -> Path:
     """Return a writable folder named after the content of all kernels.
 
-    numba notices an edit in the file of a cached function but not in a kernel that it calls, so the key covers them all.
+    numba notices an edit in the file of a cached function but not in a kernel that it calls, so the
+    key covers them all.
     """
     digest = hashlib.sha256(numba.__version__.encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
@@ -48,12 +48,13 @@ def _cache_folder() -> Path:
 CACHE_FOLDER = _cache_folder()
 
 
-def kernel(function: F) -> F:
+def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a kernel lazily, without the GIL, kept on disk between runs."""
-    before = numba.config.CACHE_DIR
+    settings: Any = numba.config
+    before = settings.CACHE_DIR
     if "NUMBA_CACHE_DIR" not in os.environ:
-        numba.config.CACHE_DIR = str(CACHE_FOLDER)
+        settings.CACHE_DIR = str(CACHE_FOLDER)
     try:
-        return njit(nogil=True, cache=True, error_model="numpy")(function)  # type: ignore[no-any-return]
+        return njit(nogil=True, cache=True, error_model="numpy")(function)
     finally:
-        numba.config.CACHE_DIR = before
+        settings.CACHE_DIR = before

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from trueground.kernels import kernel
@@ -17,21 +19,28 @@ def _weights(t):
 def biquadratic(nodes, first_cell_row, first_cell_col, step, row0, col0, out):
     """Interpolate at the centres of the pixels of a window.
 
-    `nodes` holds the exact values at every half cell, from the corner of cell (`first_cell_row`, `first_cell_col`) on;
-    cells are `step` pixels wide and lie at multiples of `step`, so that a value depends on its pixel and not on the window.
+    `nodes` holds the exact values at every half cell, from the corner of cell (`first_cell_row`,
+    `first_cell_col`) on; cells are `step` pixels wide and lie at multiples of `step`, so that a
+    value depends on its pixel and not on the window.
     """
     height, width = out.shape
     line = np.empty(nodes.shape[1])
+    first = np.empty(width, dtype=np.int64)
+    weights = np.empty((3, width))
+    for q in range(width):
+        x = (col0 + q + 0.5) / step
+        cell = math.floor(x)
+        first[q] = 2 * (cell - first_cell_col)
+        weights[0, q], weights[1, q], weights[2, q] = _weights(x - cell)
     for r in range(height):
-        y = row0 + r + 0.5
-        cell = int(y // step)
-        a, b, c = _weights(y / step - cell)
+        y = (row0 + r + 0.5) / step
+        cell = math.floor(y)
+        a, b, c = _weights(y - cell)
         k = 2 * (cell - first_cell_row)
         for n in range(line.size):
             line[n] = a * nodes[k, n] + b * nodes[k + 1, n] + c * nodes[k + 2, n]
         for q in range(width):
-            x = col0 + q + 0.5
-            cell = int(x // step)
-            a, b, c = _weights(x / step - cell)
-            k2 = 2 * (cell - first_cell_col)
-            out[r, q] = a * line[k2] + b * line[k2 + 1] + c * line[k2 + 2]
+            n = first[q]
+            out[r, q] = (
+                weights[0, q] * line[n] + weights[1, q] * line[n + 1] + weights[2, q] * line[n + 2]
+            )

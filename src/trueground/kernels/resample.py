@@ -30,7 +30,8 @@ def nearest(source, row0, col0, rows, cols, fill, out):
 def bilinear_cell(source, row0, col0, row, col):
     """Interpolate between four cell centres; NaN where one that carries weight is NaN.
 
-    Cell and fraction come from the full coordinate, so that the value does not depend on the window, to the last bit.
+    Cell and fraction come from the full coordinate, so that the value does not depend on the
+    window, to the last bit.
     """
     height, width = source.shape
     r = row - 0.5
@@ -101,8 +102,9 @@ def cubic(source, row0, col0, rows, cols, out):
 def image_bilinear(source, row0, col0, rows, cols, nodata, fill, lowest, highest, integer, out):
     """Bilinear over valid pixels only, where the pixel that holds the point is valid.
 
-    Weights of invalid or missing neighbours go to the others, so that neither nodata nor the frame bleeds in and the
-    footprint is that of `nearest`. A valid value that would round to `fill` is moved by one.
+    Weights of invalid or missing neighbours go to the others, so that neither nodata nor the frame
+    bleeds in and the footprint is that of `nearest`. A valid value that would round to `fill` is
+    moved by one.
     """
     height, width = source.shape
     for k in range(rows.size):

@@ -1,0 +1,202 @@
+"""A reference and a moving DEM, looked at together at a sample of the reference's cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+
+from trueground.difference import check_overlap
+from trueground.engine import Engine, Threads
+from trueground.errors import FitError, InputError, OverlapError
+from trueground.grid import Grid, Window
+from trueground.projection import same_place
+from trueground.raster import ArrayRaster, Raster, as_float
+from trueground.sampling import Resampling, sample_surface
+from trueground.warp import PixelMap, Resampled
+
+Float = NDArray[np.float64]
+_BLOCK = 1024  # px
+_IN_MEMORY = 1 << 25  # px; smaller moving DEMs are read once and kept
+
+
+class _Cells(NamedTuple):
+    """The sampled cells of a block."""
+
+    index: NDArray[np.int32]
+    """Position in the block, row by row."""
+    height: NDArray[np.float32]
+    """Reference [m]."""
+    slope_x: NDArray[np.float32]
+    """Rise of the reference towards east [m per unit of the CRS]."""
+    slope_y: NDArray[np.float32]
+    """Rise of the reference towards north."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """The cells of a reference at which a moving DEM is compared with it.
+
+    Cells are chosen by a hash of their row and column, so that the choice depends neither on blocks nor on threads. What is
+    kept of them is small; the moving DEM is read again, block by block, for each shift.
+    """
+
+    reference: Raster
+    moving: Raster
+    cells: tuple[tuple[Window, _Cells], ...]
+    engine: Engine
+
+    @classmethod
+    def of(
+        cls,
+        reference: Raster,
+        moving: Raster,
+        *,
+        valid: Raster | None,
+        engine: Engine | None,
+        samples: int,
+        seed: int,
+        with_slopes: bool,
+    ) -> Pair:
+        """Choose the cells and take the reference's heights and slopes there.
+
+        Raises
+        ------
+        OverlapError
+            Where the rasters share no ground.
+        FitError
+            Where no usable cell is left.
+        """
+        check_overlap(reference, moving)
+        reference, moving = as_float(reference), as_float(moving)
+        for raster in (reference, moving):
+            if raster.count != 1:
+                msg = f"a raster of {raster.count} bands: a DEM has one"
+                raise InputError(msg)
+        mask = None
+        if valid is not None:
+            mask = valid if valid.grid == reference.grid else _mask_on(valid, reference.grid)
+        use = engine or Threads()
+        grid = reference.grid
+        share = min(1.0, samples / (grid.shape[0] * grid.shape[1]))
+
+        def choose(window: Window) -> _Cells:
+            return _choose(reference, mask, window, share, seed, with_slopes)
+
+        windows = [b.core for b in grid.blocks(_BLOCK)]
+        cells = tuple((w, c) for w, c in use.map(choose, windows) if c.index.size)
+        if not cells:
+            msg = "no cell of the reference has a height and is not masked: nothing to align with"
+            raise FitError(msg)
+        if moving.grid.shape[0] * moving.grid.shape[1] <= _IN_MEMORY:
+            moving = ArrayRaster(array=moving.read(moving.grid.window), grid=moving.grid)
+        return cls(reference=reference, moving=moving, cells=cells, engine=use)
+
+    @property
+    def slopes(self) -> tuple[Float, Float]:
+        """Rise of the reference towards east and north at all cells."""
+        x = np.concatenate([c.slope_x for _, c in self.cells]).astype(np.float64)
+        y = np.concatenate([c.slope_y for _, c in self.cells]).astype(np.float64)
+        return x, y
+
+    @property
+    def centroid(self) -> tuple[float, float, float]:
+        """Middle of the reference's bounds, and the median height of the cells."""
+        west, south, east, north = self.reference.grid.bounds
+        z = np.median(np.concatenate([c.height for _, c in self.cells]))
+        return (west + east) / 2.0, (south + north) / 2.0, float(z)
+
+    def dh(self, shift_x: float, shift_y: float, *, resampling: Resampling = "bilinear") -> Float:
+        """Return reference - moving at all cells, the moving DEM shifted horizontally; NaN where it has no height."""
+        parts = list(self._parts(shift_x, shift_y, resampling))
+        return np.concatenate(parts)
+
+    def _parts(self, shift_x: float, shift_y: float, resampling: Resampling) -> Iterator[Float]:
+        grid = self.reference.grid
+        t = grid.transform
+        back = replace(grid, transform=Affine(t.a, t.b, t.c - shift_x, t.d, t.e, t.f - shift_y))
+        place = PixelMap(source=back, target=self.moving.grid)
+        cells = dict(self.cells)
+
+        def part(window: Window) -> Float:
+            chosen = cells[window]
+            row, col = place.at(window)
+            at = chosen.index
+            height = sample_surface(
+                self.moving, row.reshape(-1)[at], col.reshape(-1)[at], resampling=resampling
+            )
+            return chosen.height - height
+
+        for _, values in self.engine.map(part, cells):
+            yield values
+
+
+def _mask_on(valid: Raster, grid: Grid) -> Raster:
+    if valid.grid.crs is not None and grid.crs is not None and not same_place(valid.grid.crs, grid.crs):
+        check_overlap(valid, ArrayRaster(array=np.zeros(grid.shape, dtype=np.uint8), grid=grid))
+    return Resampled(source=valid, grid=grid, resampling="nearest")
+
+
+def _choose(
+    reference: Raster, mask: Raster | None, window: Window, share: float, seed: int, with_slopes: bool
+) -> _Cells:
+    """Sample the cells of one block."""
+    outer = reference.read(window.pad(1))[0]
+    height = outer[1:-1, 1:-1]
+    keep = np.isfinite(height)
+    if mask is not None:
+        keep &= mask.read(window)[0] != 0
+    if share < 1.0:
+        keep &= _hash(window, seed) < share
+    if with_slopes:
+        along_col = (outer[1:-1, 2:] - outer[1:-1, :-2]).astype(np.float64) / 2.0
+        along_row = (outer[2:, 1:-1] - outer[:-2, 1:-1]).astype(np.float64) / 2.0
+        t = reference.grid.transform
+        area = t.a * t.e - t.b * t.d
+        slope_x = (t.e * along_col - t.d * along_row) / area
+        slope_y = (t.a * along_row - t.b * along_col) / area
+        keep &= np.isfinite(slope_x) & np.isfinite(slope_y)
+    else:
+        slope_x = slope_y = np.zeros(height.shape)
+    index = np.flatnonzero(keep)
+    return _Cells(
+        index.astype(np.int32),
+        height.reshape(-1)[index],
+        slope_x.reshape(-1)[index].astype(np.float32),
+        slope_y.reshape(-1)[index].astype(np.float32),
+    )
+
+
+def _hash(window: Window, seed: int) -> Float:
+    """Return a number in [0, 1) for each pixel, from its row, column and a seed (splitmix64's finaliser)."""
+    rows, cols = window.pixel_centres()
+    with np.errstate(over="ignore"):
+        key = (rows.astype(np.int64).astype(np.uint64) << np.uint64(32)) ^ cols.astype(np.int64).astype(np.uint64)
+        key = key + np.uint64(0x9E3779B97F4A7C15) * np.uint64(seed + 1)
+        key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        key = (key ^ (key >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        key = key ^ (key >> np.uint64(31))
+    return (key >> np.uint64(11)).astype(np.float64) / float(1 << 53)
+
+
+def require_samples(dh: Float, least: int) -> None:
+    """Raise where too few differences are left.
+
+    Raises
+    ------
+    OverlapError
+        Where not a single cell has both heights.
+    FitError
+        Where there are fewer than `least`.
+    """
+    count = int(np.isfinite(dh).sum())
+    if count == 0:
+        msg = "the DEMs have no cell in common: where one has heights, the other has none or is masked"
+        raise OverlapError(msg)
+    if count < least:
+        msg = f"{count} usable cells in common: at least {least} are needed for a fit"
+        raise FitError(msg)

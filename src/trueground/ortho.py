@@ -1,0 +1,185 @@
+"""Orthoimages: an image with an RPC, put in its true place over an elevation model, computed when it is read."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pyproj import CRS
+
+from trueground.dem import Dem, name_of
+from trueground.errors import InputError, OverlapError
+from trueground.grid import Bounds, Grid, Window
+from trueground.projection import WGS84, GridProjection, project, project_bounds, same_place, utm_of
+from trueground.raster import Raster, computed
+from trueground.rpc.localize import localize_on
+from trueground.rpc.model import Rpc
+from trueground.sampling import Resampling, check_resampling, fill_of, sample_image
+from trueground.status import Status
+from trueground.warp import PixelMap
+
+_LARGEST_SOURCE = 1 << 23  # px of the image read for one piece of the output
+_OUTLINE = 65  # points on each side of the image whose ground positions bound the output
+_INTERIOR = 33
+
+
+@dataclass(frozen=True, kw_only=True)
+class Orthoimage:
+    """An image on the ground.
+
+    For every pixel of the output: its position in longitude and latitude (map projection on a checked lattice), the height
+    of the DEM there, the image position by the RPC, and the image's value there. DEM and RPC are evaluated at each pixel.
+    """
+
+    image: Raster
+    rpc: Rpc
+    """In the image's own pixels."""
+    dem: Dem
+    grid: Grid
+    resampling: Resampling = "bilinear"
+    """`nearest` or `bilinear`."""
+    _lonlat: GridProjection = field(init=False, repr=False, compare=False)
+    _dem_pixels: PixelMap | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        check_resampling(self.resampling, ("nearest", "bilinear"))
+        if self.image.dtype.kind not in "iuf":
+            msg = f"an image of type {self.image.dtype}: must hold integers or real numbers"
+            raise InputError(msg)
+        object.__setattr__(self, "_lonlat", GridProjection(self.grid, WGS84))
+        own = None if same_place(self.dem.crs, WGS84) else PixelMap(source=self.grid, target=self.dem.raster.grid)
+        object.__setattr__(self, "_dem_pixels", own)
+
+    @property
+    def count(self) -> int:
+        """Bands of the image."""
+        return self.image.count
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the image."""
+        return self.image.dtype
+
+    @property
+    def nodata(self) -> float:
+        """The image's nodata; 0 where an image of integers has none, NaN for real numbers."""
+        return fill_of(self.image)
+
+    def read(self, window: Window) -> NDArray[Any]:
+        """Return a window of the orthoimage."""
+        return computed(self, window, self._compute)
+
+    def image_positions(self, window: Window) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return row and col in the image of the centres of a window's pixels; NaN where there is no height."""
+        lon, lat = self._lonlat.at(window)
+        row, col = self.dem.rowcol(lon, lat) if self._dem_pixels is None else self._dem_pixels.at(window)
+        height = self.dem.heights_at_pixels(row, col, lon, lat)
+        return self.rpc.project(lon, lat, height)
+
+    def _compute(self, window: Window) -> NDArray[Any]:
+        row, col = self.image_positions(window)
+        return self._resample(row, col)
+
+    def _resample(self, row: NDArray[np.float64], col: NDArray[np.float64]) -> NDArray[Any]:
+        """Resample, in pieces where the part of the image that is needed would be large."""
+        rows, cols = self.image.grid.shape
+        with np.errstate(invalid="ignore"):
+            inside = (row >= 0.0) & (row <= rows) & (col >= 0.0) & (col <= cols)
+        if inside.any() and row.size > 1:
+            span = np.ptp(row[inside]) * np.ptp(col[inside]) * self.image.count
+            if span > _LARGEST_SOURCE:
+                axis = 0 if row.shape[0] >= row.shape[1] else 1
+                parts = zip(np.array_split(row, 2, axis=axis), np.array_split(col, 2, axis=axis), strict=True)
+                return np.concatenate([self._resample(r, c) for r, c in parts], axis=axis + 1)
+        return sample_image(self.image, row, col, fill=self.nodata, resampling=self.resampling)
+
+
+def footprint(image: Raster, rpc: Rpc, dem: Dem, *, crs: CRS) -> Bounds:
+    """Return west, south, east, north in `crs` of the ground that the image shows on the DEM.
+
+    Raises
+    ------
+    OverlapError
+        Where no pixel looks at the DEM.
+    """
+    rows, cols = image.grid.shape
+    side, inner = np.linspace(0.0, 1.0, _OUTLINE), np.linspace(0.0, 1.0, _INTERIOR)
+    edge_row = np.concatenate([side * 0, side, side * 0 + 1, side]) * rows
+    edge_col = np.concatenate([side, side * 0 + 1, side, side * 0]) * cols
+    mesh_row, mesh_col = np.meshgrid(inner * rows, inner * cols, indexing="ij")
+    seen = localize_on(rpc, dem, np.append(edge_row, mesh_row), np.append(edge_col, mesh_col))
+    ok = seen.status == Status.OK
+    if not ok.any():
+        _raise_no_overlap(rpc, dem, rows, cols)
+    lon, lat = seen.lon[ok], seen.lat[ok]
+    if not ok[: edge_row.size].all():  # the DEM ends, or has holes, within the image: bound it by heights and the DEM
+        low, high = np.nanmin(seen.height[ok]), np.nanmax(seen.height[ok])
+        ends = [rpc.localize(edge_row, edge_col, h) for h in (low, high)]
+        lon = np.append(lon, np.concatenate([e.lon for e in ends]))
+        lat = np.append(lat, np.concatenate([e.lat for e in ends]))
+    x, y = project(WGS84, crs, lon, lat)
+    bounds = float(np.nanmin(x)), float(np.nanmin(y)), float(np.nanmax(x)), float(np.nanmax(y))
+    if not ok.all():
+        limit = project_bounds(dem.crs, crs, dem.raster.grid.bounds)
+        bounds = max(bounds[0], limit[0]), max(bounds[1], limit[1]), min(bounds[2], limit[2]), min(bounds[3], limit[3])
+    return bounds
+
+
+def _raise_no_overlap(rpc: Rpc, dem: Dem, rows: int, cols: int) -> None:
+    centre = rpc.localize(rows / 2.0, cols / 2.0, rpc.height_off)
+    west, south, east, north = project_bounds(dem.crs, WGS84, dem.raster.grid.bounds)
+    msg = (
+        f"the image (centre at longitude {float(centre.lon):.4f}, latitude {float(centre.lat):.4f}) does not look at "
+        f"{name_of(dem.raster)} (longitude {west:.4f} to {east:.4f}, latitude {south:.4f} to {north:.4f}): "
+        "give a DEM that covers it and has heights there"
+    )
+    raise OverlapError(msg)
+
+
+def ground_sampling(rpc: Rpc, shape: tuple[int, int], *, crs: CRS, height: float) -> float:
+    """Return the size on the ground of the image's central pixel, in units of `crs`: the side of a square of its area."""
+    row, col = shape[0] / 2.0, shape[1] / 2.0
+    at = rpc.localize(np.array([row, row + 1.0, row]), np.array([col, col, col + 1.0]), height)
+    x, y = project(WGS84, crs, at.lon, at.lat)
+    area = abs((x[1] - x[0]) * (y[2] - y[0]) - (x[2] - x[0]) * (y[1] - y[0]))
+    return math.sqrt(area)
+
+
+def ortho_grid(
+    image: Raster,
+    rpc: Rpc,
+    dem: Dem,
+    *,
+    crs: CRS | None = None,
+    resolution: float | None = None,
+    bounds: Bounds | None = None,
+) -> Grid:
+    """Return the grid of an orthoimage.
+
+    Parameters
+    ----------
+    image, rpc, dem
+        The image, its RPC in its own pixels, and the elevation model.
+    crs
+        Reference system; the UTM zone of the image's centre by default (polar stereographic near the poles).
+    resolution
+        Pixel size in units of `crs`; the native ground sampling, rounded to two digits, by default.
+    bounds
+        West, south, east, north in `crs`; what the image sees by default, edges on multiples of the resolution.
+    """
+    rows, cols = image.grid.shape
+    centre = rpc.localize(rows / 2.0, cols / 2.0, rpc.height_off)
+    if centre.status != Status.OK:
+        msg = "the RPC cannot be inverted at the centre of the image: it is damaged, or belongs to another image"
+        raise InputError(msg)
+    use = utm_of(float(centre.lon), float(centre.lat)) if crs is None else crs
+    if resolution is None:
+        native = ground_sampling(rpc, image.grid.shape, crs=use, height=rpc.height_off)
+        digits = 1 - math.floor(math.log10(native))
+        resolution = round(native, digits)
+    if bounds is not None:
+        return Grid.covering(bounds, resolution, crs=use)
+    return Grid.covering(footprint(image, rpc, dem, crs=use), resolution, crs=use, snap=True)

@@ -1,0 +1,65 @@
+"""Figures without a window, in calm colours for a light or a dark page."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Theme = Literal["light", "dark"]
+
+_COLOURS: dict[Theme, dict[str, str]] = {
+    "light": {"text": "#2b2f36", "line": "#b9bec7", "first": "#8f97a5", "second": "#0b6e99"},
+    "dark": {"text": "#d9dde4", "line": "#565e6c", "first": "#8b94a3", "second": "#4fb3de"},
+}
+
+
+def figure(width: float, height: float, *, dpi: float = 100.0) -> Figure:
+    """Make a figure of `width` x `height` inches without a window and without global state.
+
+    Examples
+    --------
+    >>> ax = figure(4, 3).subplots()
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    made = Figure(figsize=(width, height), dpi=dpi, layout="constrained")
+    FigureCanvasAgg(made)
+    return made
+
+
+def figure_png(fig: Figure) -> bytes:
+    """Return a figure as PNG, the same bytes each time."""
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="png", dpi=fig.dpi, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def theme(name: Theme = "light") -> Iterator[None]:
+    """Draw for a light or a dark page: make figure and axes inside; the background stays clear."""
+    import matplotlib as mpl
+
+    colours = _COLOURS[name]
+    settings: dict[str, Any] = {
+        "axes.edgecolor": colours["line"],
+        "axes.facecolor": "none",
+        "axes.labelcolor": colours["text"],
+        "axes.prop_cycle": mpl.cycler(color=[colours["first"], colours["second"]]),
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "figure.facecolor": "none",
+        "font.size": 10.0,
+        "legend.frameon": False,
+        "savefig.facecolor": "none",
+        "text.color": colours["text"],
+        "xtick.color": colours["text"],
+        "ytick.color": colours["text"],
+    }
+    with mpl.rc_context(settings):
+        yield
