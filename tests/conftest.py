@@ -14,6 +14,7 @@ from hypothesis import settings
 from numpy.typing import NDArray
 from pyproj import CRS
 
+from grids import coordinate_coded
 from trueground.grid import Grid
 from trueground.raster import ArrayRaster
 
@@ -71,10 +72,3 @@ def write_tif(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return make
-
-
-def coordinate_coded(grid: Grid) -> ArrayRaster:
-    """Return a raster whose two bands hold row and column of each pixel's centre (float32)."""
-    rows, cols = grid.window.pixel_centres()
-    bands = [np.broadcast_to(rows, grid.shape), np.broadcast_to(cols, grid.shape)]
-    return ArrayRaster(array=np.stack(bands).astype(np.float32), grid=grid)

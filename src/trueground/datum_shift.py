@@ -21,7 +21,7 @@ from trueground.vertical import HEIGHTS_HELP, Datum
 
 
 class UndeclaredDatumWarning(UserWarning):
-    """Two rasters of heights were taken as above the same surface, since neither says what its heights are above."""
+    """Two rasters of heights were taken as above the same surface, since neither names one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,8 @@ class InDatum:
         lon, lat = self._lonlat.at(window)
         lon, lat = np.where(np.isnan(own), np.nan, lon), np.where(np.isnan(own), np.nan, lat)
         height = own + self.before.undulation(lon, lat) - self.after.undulation(lon, lat)
-        return height[np.newaxis].astype(np.float32)
+        out: NDArray[np.float32] = height[np.newaxis].astype(np.float32)
+        return out
 
 
 def in_common_datum(
@@ -80,8 +81,8 @@ def in_common_datum(
 ) -> Raster:
     """Return the moving raster with heights above the reference's vertical datum.
 
-    Datums are those given, or declared by the CRS. Declared on both: converted where they differ. On neither: taken as equal,
-    with a warning. On one alone: an error.
+    Datums are those given, or declared by the CRS. Declared on both: converted where they differ.
+    On neither: taken as equal, with a warning. On one alone: an error.
 
     Raises
     ------
@@ -95,7 +96,8 @@ def in_common_datum(
     target, source = datums
     if target is None and source is None:
         warnings.warn(
-            "neither DEM declares a vertical datum: their heights are taken to be above the same surface",
+            "neither DEM declares a vertical datum: "
+            "their heights are taken to be above the same surface",
             UndeclaredDatumWarning,
             stacklevel=2,
         )
@@ -104,25 +106,31 @@ def in_common_datum(
         silent, other = (reference, source) if target is None else (moving, target)
         role = "reference" if target is None else "moving"
         msg = (
-            f"heights of {name_of(silent)} have no declared vertical datum, and those of the other DEM are above {other}; "
-            f"say which with --{role}-heights ({HEIGHTS_HELP})"
+            f"heights of {name_of(silent)} have no declared vertical datum, and those of the other "
+            f"DEM are above {other}; say which with --{role}-heights ({HEIGHTS_HELP})"
         )
         raise DatumError(msg)
     if target == source:
         return moving
     crs = moving.grid.crs
-    if crs is None or reference.grid.crs is None:
-        msg = f"{name_of(moving)} has no CRS, so its heights cannot be brought to {target}; assign one with gdal_edit.py"
+    if crs is None:
+        msg = (
+            f"{name_of(moving)} has no CRS, so its heights cannot be brought to {target}; "
+            "assign one with gdal_edit.py -a_srs"
+        )
         raise DatumError(msg)
     return InDatum(
-        source=as_float(moving), before=source, after=target, crs=_with_vertical_of(crs, reference.grid.crs)
+        source=as_float(moving),
+        before=source,
+        after=target,
+        crs=_with_vertical_of(crs, reference.grid.crs),
     )
 
 
-def _with_vertical_of(crs: CRS, other: CRS) -> CRS:
-    """Return the horizontal part of a CRS with the vertical part of another; without one where none can be made."""
+def _with_vertical_of(crs: CRS, other: CRS | None) -> CRS:
+    """Return the horizontal part of a CRS with the vertical part of another, if it has one."""
     flat = horizontal(crs)
-    if other.is_compound:
+    if other is not None and other.is_compound:
         try:
             vertical = other.sub_crs_list[-1]
             return CompoundCRS(name=f"{flat.name} + {vertical.name}", components=[flat, vertical])

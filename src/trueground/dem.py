@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pyproj import CRS
 
-from trueground.engine import Serial, reduce_blocks
 from trueground.errors import DatumError, InputError
 from trueground.grid import Window
 from trueground.projection import WGS84, project
@@ -21,7 +20,8 @@ from trueground.vertical import HEIGHTS_HELP, Datum
 if TYPE_CHECKING:
     import xarray as xr
 
-_STREAM = 2048  # px, edge of the blocks in which the whole DEM is looked at
+_TILE = 256  # px, edge of the tiles whose range of heights is remembered
+_STRIP = 64  # tiles read at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +37,18 @@ class Dem:
     """What the heights are counted from."""
     interpolation: Resampling = "bilinear"
     """`nearest`, `bilinear`, or `cubic` (interpolating)."""
+    _ranges: dict[tuple[int, int], tuple[float, float]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """Lowest and highest height of the tiles looked at so far."""
 
     def __post_init__(self) -> None:
         check_resampling(self.interpolation)
         if self.raster.grid.crs is None:
-            msg = f"{name_of(self.raster)} has no CRS, so its place is unknown; assign one with gdal_edit.py -a_srs"
+            msg = (
+                f"{name_of(self.raster)} has no CRS, so its place is unknown; "
+                "assign one with gdal_edit.py -a_srs"
+            )
             raise InputError(msg)
         if self.raster.count != 1:
             msg = f"{name_of(self.raster)} has {self.raster.count} bands; a DEM has one"
@@ -62,7 +69,8 @@ class Dem:
         source
             Path, DataArray or raster of heights in metres.
         heights
-            Vertical datum: `ellipsoid`, `egm96`, `egm2008`, or a geoid grid's path. None: as the CRS declares.
+            Vertical datum: `ellipsoid`, `egm96`, `egm2008`, or a geoid grid's path. None: as the
+            CRS declares.
         interpolation
             How heights between the centres of cells are made.
 
@@ -119,39 +127,48 @@ class Dem:
             x = x + 360.0 * np.round((middle - x) / 360.0)
         return grid.rowcol(x, y)
 
-    def heights_at_pixels(
+    def heights_at_pixels(  # noqa: PLR0917 (two pairs of coordinates)
         self,
         row: NDArray[np.float64],
         col: NDArray[np.float64],
         lon: NDArray[np.float64],
         lat: NDArray[np.float64],
     ) -> NDArray[np.float64]:
-        """Return heights above the ellipsoid [m] at pixel coordinates of the DEM whose place is known already."""
+        """Return heights above the ellipsoid [m] at pixels of the DEM whose place is known."""
         own = sample_surface(self.raster, row, col, resampling=self.interpolation)
         return self.datum.to_ellipsoid(own, lon, lat)
 
     def height_range(self, window: Window | None = None) -> tuple[float, float]:
-        """Return the lowest and highest height [m] above the DEM's own datum, by streaming; NaN where all is missing."""
-        window = self.raster.grid.window if window is None else window.intersect(self.raster.grid.window)
+        """Return bounds of the heights [m] above the DEM's own datum; NaN where all is missing.
+
+        They hold for all tiles that the window touches. A tile is read once and remembered, so that
+        asking again, for another window or from another thread, costs little.
+        """
+        whole = self.raster.grid.window
+        window = whole if window is None else window.intersect(whole)
         if window.size == 0:
             return np.nan, np.nan
-        pieces = self.raster.grid.crop(window).blocks(_STREAM)
-        found = reduce_blocks(
-            Serial(),
-            self._range_of,
-            lambda a, b: (float(np.fmin(a[0], b[0])), float(np.fmax(a[1], b[1]))),
-            [
-                Window(p.core.row + window.row, p.core.col + window.col, p.core.height, p.core.width)
-                for p in pieces
-            ],
-        )
-        return (np.nan, np.nan) if found is None else found
+        low, high = np.nan, np.nan
+        for i in range(window.row // _TILE, (window.row + window.height - 1) // _TILE + 1):
+            first = window.col // _TILE, (window.col + window.width - 1) // _TILE + 1
+            self._look_at(i, range(*first))
+            for j in range(*first):
+                low = np.fmin(low, self._ranges[i, j][0])
+                high = np.fmax(high, self._ranges[i, j][1])
+        return float(low), float(high)
 
-    def _range_of(self, window: Window) -> tuple[float, float]:
-        values = self.raster.read(window)
-        if np.isnan(values).all():
-            return np.nan, np.nan
-        return float(np.nanmin(values)), float(np.nanmax(values))
+    def _look_at(self, i: int, columns: range) -> None:
+        """Find the ranges of tiles of one row that are not known yet, reading them in one go."""
+        missing = [j for j in columns if (i, j) not in self._ranges]
+        for some in (missing[k : k + _STRIP] for k in range(0, len(missing), _STRIP)):
+            tiles = Window(i * _TILE, some[0] * _TILE, _TILE, (some[-1] - some[0] + 1) * _TILE)
+            values = self.raster.read(tiles)[0]  # NaN beyond the edge
+            for j in range(some[0], some[-1] + 1):
+                tile = values[:, (j - some[0]) * _TILE : (j - some[0] + 1) * _TILE]
+                self._ranges[i, j] = (
+                    float(np.fmin.reduce(tile, axis=None)),
+                    float(np.fmax.reduce(tile, axis=None)),
+                )
 
 
 def name_of(raster: Raster) -> str:

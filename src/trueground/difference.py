@@ -28,7 +28,10 @@ class Difference:
 
     def __post_init__(self) -> None:
         if self.first.count != self.second.count:
-            msg = f"{self.first.count} and {self.second.count} bands: both rasters need the same number"
+            msg = (
+                f"{self.first.count} and {self.second.count} bands: "
+                "both rasters need the same number"
+            )
             raise InputError(msg)
         check_overlap(self.first, self.second)
         object.__setattr__(self, "first", as_float(self.first))
@@ -57,7 +60,8 @@ class Difference:
 
     def read(self, window: Window) -> NDArray[np.float32]:
         """Return a window of the difference."""
-        return (self.first.read(window) - self._second.read(window)).astype(np.float32)
+        out: NDArray[np.float32] = self.first.read(window) - self._second.read(window)
+        return out
 
 
 def check_overlap(first: Raster, second: Raster) -> None:
@@ -74,5 +78,8 @@ def check_overlap(first: Raster, second: Raster) -> None:
         two = project_bounds(second.grid.crs, first.grid.crs, two)
     if one[0] >= two[2] or two[0] >= one[2] or one[1] >= two[3] or two[1] >= one[3]:
         shown = [", ".join(f"{v:.6g}" for v in b) for b in (one, two)]
-        msg = f"the rasters do not overlap: bounds {shown[0]} and {shown[1]} (west, south, east, north); check their CRS"
+        msg = (
+            f"the rasters do not overlap: bounds {shown[0]} and {shown[1]} "
+            "(west, south, east, north); check their CRS"
+        )
         raise OverlapError(msg)

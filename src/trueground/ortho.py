@@ -1,4 +1,4 @@
-"""Orthoimages: an image with an RPC, put in its true place over an elevation model, computed when it is read."""
+"""Orthoimages: an image with an RPC, put in its true place over a DEM, computed when it is read."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ from trueground.grid import Bounds, Grid, Window
 from trueground.projection import WGS84, GridProjection, project, project_bounds, same_place, utm_of
 from trueground.raster import Raster, computed
 from trueground.rpc.localize import localize_on
-from trueground.rpc.model import Rpc
+from trueground.rpc.model import Located, Rpc
 from trueground.sampling import Resampling, check_resampling, fill_of, sample_image
 from trueground.status import Status
 from trueground.warp import PixelMap
 
 _LARGEST_SOURCE = 1 << 23  # px of the image read for one piece of the output
-_OUTLINE = 65  # points on each side of the image whose ground positions bound the output
-_INTERIOR = 33
+_OUTLINE = 1024  # steps along each side of the image, whose ground positions bound the output
+_INTERIOR = 33  # points along each side of a mesh, for a DEM that ends within the image
 
 
 @dataclass(frozen=True, kw_only=True)
 class Orthoimage:
     """An image on the ground.
 
-    For every pixel of the output: its position in longitude and latitude (map projection on a checked lattice), the height
-    of the DEM there, the image position by the RPC, and the image's value there. DEM and RPC are evaluated at each pixel.
+    For every pixel of the output: its position in longitude and latitude (map projection on a
+    checked lattice), the height of the DEM there, the image position by the RPC, and the image's
+    value there. DEM and RPC are evaluated at each pixel.
     """
 
     image: Raster
@@ -50,7 +51,11 @@ class Orthoimage:
             msg = f"an image of type {self.image.dtype}: must hold integers or real numbers"
             raise InputError(msg)
         object.__setattr__(self, "_lonlat", GridProjection(self.grid, WGS84))
-        own = None if same_place(self.dem.crs, WGS84) else PixelMap(source=self.grid, target=self.dem.raster.grid)
+        own = (
+            None
+            if same_place(self.dem.crs, WGS84)
+            else PixelMap(source=self.grid, target=self.dem.raster.grid)
+        )
         object.__setattr__(self, "_dem_pixels", own)
 
     @property
@@ -73,9 +78,11 @@ class Orthoimage:
         return computed(self, window, self._compute)
 
     def image_positions(self, window: Window) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return row and col in the image of the centres of a window's pixels; NaN where there is no height."""
+        """Return row and col in the image of a window's pixels; NaN where there is no height."""
         lon, lat = self._lonlat.at(window)
-        row, col = self.dem.rowcol(lon, lat) if self._dem_pixels is None else self._dem_pixels.at(window)
+        row, col = (
+            self.dem.rowcol(lon, lat) if self._dem_pixels is None else self._dem_pixels.at(window)
+        )
         height = self.dem.heights_at_pixels(row, col, lon, lat)
         return self.rpc.project(lon, lat, height)
 
@@ -92,7 +99,11 @@ class Orthoimage:
             span = np.ptp(row[inside]) * np.ptp(col[inside]) * self.image.count
             if span > _LARGEST_SOURCE:
                 axis = 0 if row.shape[0] >= row.shape[1] else 1
-                parts = zip(np.array_split(row, 2, axis=axis), np.array_split(col, 2, axis=axis), strict=True)
+                parts = zip(
+                    np.array_split(row, 2, axis=axis),
+                    np.array_split(col, 2, axis=axis),
+                    strict=True,
+                )
                 return np.concatenate([self._resample(r, c) for r, c in parts], axis=axis + 1)
         return sample_image(self.image, row, col, fill=self.nodata, resampling=self.resampling)
 
@@ -106,41 +117,94 @@ def footprint(image: Raster, rpc: Rpc, dem: Dem, *, crs: CRS) -> Bounds:
         Where no pixel looks at the DEM.
     """
     rows, cols = image.grid.shape
-    side, inner = np.linspace(0.0, 1.0, _OUTLINE), np.linspace(0.0, 1.0, _INTERIOR)
-    edge_row = np.concatenate([side * 0, side, side * 0 + 1, side]) * rows
-    edge_col = np.concatenate([side, side * 0 + 1, side, side * 0]) * cols
+    row, col = _outline(rows, cols)
+    inner = np.linspace(0.0, 1.0, _INTERIOR)
     mesh_row, mesh_col = np.meshgrid(inner * rows, inner * cols, indexing="ij")
-    seen = localize_on(rpc, dem, np.append(edge_row, mesh_row), np.append(edge_col, mesh_col))
+    # Two meshes, of the image and of the DEM: one of them may lie between two points of the other.
+    dem_row, dem_col = _image_of(dem, rpc, shape=(rows, cols))
+    seen = localize_on(
+        rpc,
+        dem,
+        np.concatenate([row, mesh_row.reshape(-1), dem_row]),
+        np.concatenate([col, mesh_col.reshape(-1), dem_col]),
+    )
     ok = seen.status == Status.OK
     if not ok.any():
-        _raise_no_overlap(rpc, dem, rows, cols)
-    lon, lat = seen.lon[ok], seen.lat[ok]
-    if not ok[: edge_row.size].all():  # the DEM ends, or has holes, within the image: bound it by heights and the DEM
-        low, high = np.nanmin(seen.height[ok]), np.nanmax(seen.height[ok])
-        ends = [rpc.localize(edge_row, edge_col, h) for h in (low, high)]
-        lon = np.append(lon, np.concatenate([e.lon for e in ends]))
-        lat = np.append(lat, np.concatenate([e.lat for e in ends]))
-    x, y = project(WGS84, crs, lon, lat)
-    bounds = float(np.nanmin(x)), float(np.nanmin(y)), float(np.nanmax(x)), float(np.nanmax(y))
-    if not ok.all():
-        limit = project_bounds(dem.crs, crs, dem.raster.grid.bounds)
-        bounds = max(bounds[0], limit[0]), max(bounds[1], limit[1]), min(bounds[2], limit[2]), min(bounds[3], limit[3])
-    return bounds
+        _raise_no_overlap(rpc, dem, shape=(rows, cols))
+    x, y = project(WGS84, crs, seen.lon[ok], seen.lat[ok])
+    on_edge = ok[: row.size]
+    if not on_edge.all():  # the DEM ends, or has holes, within the image: what it could show there
+        low, high = np.nanmin(seen.height), np.nanmax(seen.height)
+        for height in (low, high):
+            end = rpc.localize(row[~on_edge], col[~on_edge], height)
+            more_x, more_y = _within(dem, end, crs)
+            x, y = np.append(x, more_x), np.append(y, more_y)
+    west, south, east, north = np.nanmin(x), np.nanmin(y), np.nanmax(x), np.nanmax(y)
+    # Between two points of the outline the ground may reach a little further out.
+    edge_x, edge_y = project(WGS84, crs, seen.lon[: row.size], seen.lat[: row.size])
+    steps = np.hypot(np.diff(edge_x), np.diff(edge_y))
+    known = steps[np.isfinite(steps) & (steps > 0.0)]
+    margin = float(np.median(known)) if known.size else 0.0
+    return (
+        float(west) - margin,
+        float(south) - margin,
+        float(east) + margin,
+        float(north) + margin,
+    )
 
 
-def _raise_no_overlap(rpc: Rpc, dem: Dem, rows: int, cols: int) -> None:
+def _outline(rows: int, cols: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return points around the edge of an image: each pixel's corner, or 1024 a side."""
+    down = np.linspace(0.0, rows, min(rows, _OUTLINE) + 1)
+    along = np.linspace(0.0, cols, min(cols, _OUTLINE) + 1)
+    row = np.concatenate([along * 0.0, down, along * 0.0 + rows, down[::-1]])
+    col = np.concatenate([along, down * 0.0 + cols, along[::-1], down * 0.0])
+    return row, col
+
+
+def _image_of(
+    dem: Dem, rpc: Rpc, *, shape: tuple[int, int]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return where a mesh of the DEM's cells appears in the image, those that do."""
+    at = [
+        np.unique(np.linspace(0, n - 1, _INTERIOR).astype(np.intp)) + 0.5
+        for n in dem.raster.grid.shape
+    ]
+    x, y = dem.raster.grid.xy(at[0][:, np.newaxis], at[1][np.newaxis, :])
+    lon, lat = project(dem.crs, WGS84, x, y)
+    row, col = rpc.project(lon, lat, dem.heights(lon, lat))
+    with np.errstate(invalid="ignore"):
+        inside = (row >= 0.0) & (row <= shape[0]) & (col >= 0.0) & (col <= shape[1])
+    return row[inside], col[inside]
+
+
+def _within(dem: Dem, at: Located, crs: CRS) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return points in another system, those beside the DEM moved to its edge."""
+    rows, cols = dem.raster.grid.shape
+    row, col = dem.rowcol(at.lon, at.lat)
+    x, y = dem.raster.grid.xy(np.clip(row, 0.0, rows), np.clip(col, 0.0, cols))
+    return project(dem.crs, crs, x, y)
+
+
+def _raise_no_overlap(rpc: Rpc, dem: Dem, *, shape: tuple[int, int]) -> None:
+    rows, cols = shape
     centre = rpc.localize(rows / 2.0, cols / 2.0, rpc.height_off)
     west, south, east, north = project_bounds(dem.crs, WGS84, dem.raster.grid.bounds)
     msg = (
-        f"the image (centre at longitude {float(centre.lon):.4f}, latitude {float(centre.lat):.4f}) does not look at "
-        f"{name_of(dem.raster)} (longitude {west:.4f} to {east:.4f}, latitude {south:.4f} to {north:.4f}): "
+        f"the image (centre at longitude {float(centre.lon):.4f}, latitude "
+        f"{float(centre.lat):.4f}) does not look at "
+        f"{name_of(dem.raster)} (longitude {west:.4f} to {east:.4f}, "
+        f"latitude {south:.4f} to {north:.4f}): "
         "give a DEM that covers it and has heights there"
     )
     raise OverlapError(msg)
 
 
 def ground_sampling(rpc: Rpc, shape: tuple[int, int], *, crs: CRS, height: float) -> float:
-    """Return the size on the ground of the image's central pixel, in units of `crs`: the side of a square of its area."""
+    """Return the size of the image's central pixel on the ground: the side of a square of its area.
+
+    In units of `crs`.
+    """
     row, col = shape[0] / 2.0, shape[1] / 2.0
     at = rpc.localize(np.array([row, row + 1.0, row]), np.array([col, col, col + 1.0]), height)
     x, y = project(WGS84, crs, at.lon, at.lat)
@@ -164,16 +228,21 @@ def ortho_grid(
     image, rpc, dem
         The image, its RPC in its own pixels, and the elevation model.
     crs
-        Reference system; the UTM zone of the image's centre by default (polar stereographic near the poles).
+        Reference system; the UTM zone of the image's centre by default (polar stereographic near
+        the poles).
     resolution
         Pixel size in units of `crs`; the native ground sampling, rounded to two digits, by default.
     bounds
-        West, south, east, north in `crs`; what the image sees by default, edges on multiples of the resolution.
+        West, south, east, north in `crs`; what the image sees by default, edges on multiples of
+        the resolution.
     """
     rows, cols = image.grid.shape
     centre = rpc.localize(rows / 2.0, cols / 2.0, rpc.height_off)
     if centre.status != Status.OK:
-        msg = "the RPC cannot be inverted at the centre of the image: it is damaged, or belongs to another image"
+        msg = (
+            "the RPC cannot be inverted at the centre of the image: "
+            "it is damaged, or belongs to another image"
+        )
         raise InputError(msg)
     use = utm_of(float(centre.lon), float(centre.lat)) if crs is None else crs
     if resolution is None:

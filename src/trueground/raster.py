@@ -7,7 +7,9 @@ that nobody has computed yet.
 from __future__ import annotations
 
 import os
+import re
 import threading
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +22,7 @@ from pyproj import CRS
 
 from trueground.errors import InputError
 from trueground.grid import Grid, Window
+from trueground.projection import parse_crs
 
 if TYPE_CHECKING:
     import rasterio
@@ -54,14 +57,14 @@ class Raster(Protocol):
 
 
 def fill_value(dtype: np.dtype[Any], nodata: float | None) -> float:
-    """Return what stands for no data in an array of this type: NaN for real numbers, else nodata, else 0."""
+    """Return what stands for no data in an array: NaN for real numbers, else nodata, else 0."""
     if dtype.kind in "fc":
         return float("nan")
     return 0.0 if nodata is None else float(nodata)
 
 
 def read_inside(raster: Raster, window: Window) -> tuple[Window, NDArray[Any]]:
-    """Return the part of a window that lies on the grid, and an array for the whole window filled with no data."""
+    """Return the part of a window on the grid, and an array of all of it that holds no data yet."""
     fill = fill_value(raster.dtype, raster.nodata)
     out = np.full((raster.count, *window.shape), fill, dtype=raster.dtype)
     return window.intersect(raster.grid.window), out
@@ -70,7 +73,7 @@ def read_inside(raster: Raster, window: Window) -> tuple[Window, NDArray[Any]]:
 def computed(
     raster: Raster, window: Window, compute: Callable[[Window], NDArray[Any]]
 ) -> NDArray[Any]:
-    """Read a window of a raster that is computed: `compute` sees only the part on the grid, the rest is no data."""
+    """Read a window of a computed raster: what lies off the grid is no data and not computed."""
     if raster.grid.window.contains(window):
         return compute(window)
     inside, out = read_inside(raster, window)
@@ -79,7 +82,7 @@ def computed(
     return out
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ArrayRaster:
     """An array in memory, on a grid."""
 
@@ -87,9 +90,12 @@ class ArrayRaster:
     """(rows, cols) or (bands, rows, cols)."""
     grid: Grid
     nodata: float | None = None
+    """Value in the array that stands for no data; becomes NaN for real numbers, as they read."""
+    _stored_nodata: float | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         array = np.asarray(self.array)
+        array = array.astype(array.dtype.newbyteorder("="), copy=False)
         if array.ndim == 2:
             array = array[np.newaxis]
         if array.ndim != 3 or array.shape[1:] != self.grid.shape:
@@ -99,8 +105,8 @@ class ArrayRaster:
             )
             raise InputError(msg)
         object.__setattr__(self, "array", array)
-        if array.dtype.kind == "f" and self.nodata is None:
-            object.__setattr__(self, "nodata", float("nan"))
+        object.__setattr__(self, "_stored_nodata", self.nodata)
+        object.__setattr__(self, "nodata", _shown_nodata(array.dtype, self.nodata))
 
     @property
     def count(self) -> int:
@@ -117,7 +123,7 @@ class ArrayRaster:
         inside, out = read_inside(self, window)
         if inside.size:
             out[:, *inside.slices_in(window)] = self.array[:, *inside.slices_in(self.grid.window)]
-            _nodata_to_nan(out, self.nodata)
+            _nodata_to_nan(out, self._stored_nodata)
         return out
 
 
@@ -129,9 +135,9 @@ class FileRaster:
     grid: Grid
     count: int
     dtype: np.dtype[Any]
-    nodata: float | None
+    nodata: float | None = field(compare=False)
     as_float: bool = False
-    """Values are float32, scaled by the file's scale and offset, and NaN where nodata or the mask says so."""
+    """Values are float32 with the file's scale and offset applied, NaN where there is no data."""
     tags: Mapping[str, str] = field(default_factory=dict, compare=False)
     descriptions: tuple[str | None, ...] = field(default=(), compare=False)
     _local: threading.local = field(
@@ -150,6 +156,11 @@ class FileRaster:
             dataset = self._local.dataset = open_dataset(self.path)
         return dataset
 
+    @property
+    def is_scaled(self) -> bool:
+        """Whether the file says that its values stand for others, by scale and offset."""
+        return any(band != _UNSCALED for band in _scales(self._dataset()))
+
     def read(self, window: Window) -> NDArray[Any]:
         """Return a window; NaN where a raster of real numbers has no data."""
         import rasterio
@@ -162,35 +173,55 @@ class FileRaster:
         cut = RasterioWindow(inside.col, inside.row, inside.width, inside.height)
         target = out[:, *inside.slices_in(window)]
         try:
-            values = dataset.read(window=cut)
-            if self.as_float:
-                values = self._to_float(dataset, cut, values)
+            if len(set(dataset.dtypes)) == 1:
+                values = dataset.read(window=cut)
+            else:
+                values = np.stack([dataset.read(b, window=cut) for b in dataset.indexes])
+            missing = self._missing(dataset, cut, values) if self.dtype.kind == "f" else None
         except rasterio.errors.RasterioError as error:
             msg = (
                 f"{self.path} cannot be read at rows {inside.row}-{inside.row + inside.height}, "
-                f"columns {inside.col}-{inside.col + inside.width}: {_cause(error)}; the file may "
-                "be damaged or cut short"
+                f"columns {inside.col}-{inside.col + inside.width}: {_cause(error)}; "
+                "the file may be damaged or cut short"
             )
             raise InputError(msg) from error
-        target[...] = values
-        if not self.as_float:
-            _nodata_to_nan(target, self.nodata)
+        with np.errstate(over="ignore"):  # a number too large for float32 becomes infinite
+            target[...] = values
+        if self.as_float:
+            for band, (scale, offset) in enumerate(_scales(dataset)):
+                if (scale, offset) != _UNSCALED:
+                    target[band] = target[band] * scale + offset
+        if missing is not None:
+            target[missing] = np.nan
         return out
 
-    def _to_float(
+    def _missing(
         self, dataset: rasterio.DatasetReader, cut: Any, values: NDArray[Any]
-    ) -> NDArray[np.float32]:
-        out = values.astype(np.float32)
-        for band in range(self.count):
-            raw = dataset.nodatavals[band]
+    ) -> NDArray[np.bool_]:
+        """Find what is no data by the declared value, the mask band or the alpha band."""
+        missing = np.zeros(values.shape, dtype=bool)
+        for band, (raw, flags) in enumerate(
+            zip(dataset.nodatavals, dataset.mask_flag_enums, strict=True)
+        ):
             if raw is not None:
-                out[band][values[band] == np.asarray(raw).astype(values.dtype)] = np.nan
-            elif "per_dataset" in {flag.name for flag in dataset.mask_flag_enums[band]}:
-                out[band][dataset.read_masks(band + 1, window=cut) == 0] = np.nan
-            scale, offset = dataset.scales[band], dataset.offsets[band]
-            if scale != 1.0 or offset != 0.0:
-                out[band] = out[band] * scale + offset
-        return out
+                missing[band] = values[band] == np.asarray(raw).astype(dataset.dtypes[band])
+            if not {"all_valid", "nodata"} & {flag.name for flag in flags}:
+                missing[band] |= dataset.read_masks(band + 1, window=cut) == 0
+        return missing
+
+
+_UNSCALED = (1.0, 0.0)
+
+
+def _scales(dataset: rasterio.DatasetReader) -> list[tuple[float, float]]:
+    return list(zip(dataset.scales, dataset.offsets, strict=True))
+
+
+def _shown_nodata(dtype: np.dtype[Any], nodata: float | None) -> float | None:
+    """Return the nodata that a raster shows: rasters of real numbers read as NaN there."""
+    if dtype.kind == "f":
+        return float("nan")
+    return None if nodata is None else float(nodata)
 
 
 def _nodata_to_nan(values: NDArray[Any], nodata: float | None) -> None:
@@ -206,12 +237,11 @@ def _cause(error: BaseException) -> str:
 
 
 def is_local(path: str) -> bool:
-    """Tell whether a path is a plain file rather than something that only GDAL resolves."""
-    return (
-        not path.startswith("/vsi")
-        and "://" not in path
-        and not path.startswith(("NETCDF:", "HDF5:", "GTIFF_DIR:"))
-    )
+    """Tell whether a path is a plain file rather than something that only GDAL resolves.
+
+    That is a URL, a virtual file system of GDAL's, a subdataset (`NETCDF:...`), a VRT in place.
+    """
+    return re.match(r"/vsi|\w\w+:|\s*<", path) is None
 
 
 def open_dataset(path: str | os.PathLike[str]) -> rasterio.DatasetReader:
@@ -259,12 +289,17 @@ def open_raster(source: str | os.PathLike[str] | xr.DataArray | Raster) -> Raste
     """
     if isinstance(source, str | os.PathLike):
         dataset = open_dataset(source)
+        if dataset.count == 0:
+            inside = ", ".join(dataset.subdatasets)
+            msg = f"{source} holds no raster itself; give one of its subdatasets: {inside}"
+            raise InputError(msg)
+        dtype = np.result_type(*dataset.dtypes)
         raster = FileRaster(
             path=os.fspath(source),
             grid=dataset_grid(dataset),
             count=dataset.count,
-            dtype=np.dtype(dataset.dtypes[0]),
-            nodata=_declared_nodata(dataset),
+            dtype=dtype,
+            nodata=_shown_nodata(dtype, dataset.nodata),
             tags=dataset.tags(),
             descriptions=tuple(dataset.descriptions),
         )
@@ -279,12 +314,6 @@ def open_raster(source: str | os.PathLike[str] | xr.DataArray | Raster) -> Raste
         "with grid and read"
     )
     raise InputError(msg)
-
-
-def _declared_nodata(dataset: rasterio.DatasetReader) -> float | None:
-    if np.dtype(dataset.dtypes[0]).kind == "f" and dataset.nodata is None:
-        return float("nan")
-    return None if dataset.nodata is None else float(dataset.nodata)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,7 +345,8 @@ class Floats:
     def read(self, window: Window) -> NDArray[np.float32]:
         """Return a window as float32."""
         values = self.source.read(window)
-        out = values.astype(np.float32)
+        with np.errstate(over="ignore"):  # a number too large becomes infinite
+            out = values.astype(np.float32)
         if self.source.dtype.kind != "f":
             if self.source.nodata is not None:
                 out[values == self.source.nodata] = np.nan
@@ -330,30 +360,22 @@ class Floats:
 def as_float(raster: Raster) -> Raster:
     """Return a raster of float32 with NaN where there is no data, as DEMs are everywhere inside."""
     if isinstance(raster, FileRaster):
-        plain = raster.dtype == np.float32 and not _has_scale(raster)
-        if plain or raster.as_float:
+        if raster.as_float or (raster.dtype == np.float32 and not raster.is_scaled):
             return raster
-        return replace(raster, as_float=True, dtype=np.dtype(np.float32), nodata=float("nan"))
+        dtype = np.dtype(np.float32)
+        return replace(raster, as_float=True, dtype=dtype, nodata=_shown_nodata(dtype, None))
     return raster if raster.dtype == np.float32 else Floats(source=raster)
 
 
-def _has_scale(raster: FileRaster) -> bool:
-    dataset = raster._dataset()
-    scaled = any(s != 1.0 for s in dataset.scales) or any(o != 0.0 for o in dataset.offsets)
-    masked = dataset.nodata is None and any(
-        "per_dataset" in {f.name for f in flags} for flags in dataset.mask_flag_enums
-    )
-    return scaled or masked
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class XarrayRaster:
-    """An `xarray.DataArray`, read lazily where it is backed by dask."""
+    """An `xarray.DataArray`, read lazily where it is lazy."""
 
     data: xr.DataArray
     """(band, y, x)."""
     grid: Grid
-    nodata: float | None
+    stored_nodata: float | None
+    """Value in the array that stands for no data."""
 
     @classmethod
     def of(cls, data: xr.DataArray) -> XarrayRaster:
@@ -368,19 +390,22 @@ class XarrayRaster:
         if not others:
             data, others = data.expand_dims("band"), ["band"]
         data = data.transpose(others[0], y_name, x_name)
-        reference = next((data.coords[n] for n in ("spatial_ref", "crs") if n in data.coords), None)
-        attributes = {} if reference is None else reference.attrs
+        named = data.encoding.get("grid_mapping", data.attrs.get("grid_mapping"))
+        names = [n for n in (named, "spatial_ref", "crs") if n in data.coords]
+        attributes = data.coords[names[0]].attrs if names else {}
         text = attributes.get("crs_wkt") or attributes.get("spatial_ref") or data.attrs.get("crs")
-        transform = _regular(data, y_name, x_name, attributes.get("GeoTransform"))
-        grid = Grid(
-            crs=CRS.from_user_input(text) if text else None,
-            transform=transform,
-            shape=data.shape[1:],
-        )
-        nodata = next((data.attrs[n] for n in ("_FillValue", "nodata") if n in data.attrs), None)
-        if nodata is None and data.dtype.kind == "f":
-            nodata = float("nan")
-        return cls(data=data, grid=grid, nodata=None if nodata is None else float(nodata))
+        transform = _regular(data, (y_name, x_name), attributes.get("GeoTransform"))
+        _, height, width = data.shape
+        crs = parse_crs(text) if text else None
+        grid = Grid(crs=crs, transform=transform, shape=(height, width))
+        keys = ("_FillValue", "missing_value", "nodata")
+        nodata = next((float(data.attrs[k]) for k in keys if k in data.attrs), None)
+        return cls(data=data, grid=grid, stored_nodata=nodata)
+
+    @property
+    def nodata(self) -> float | None:
+        """Value that stands for no data; NaN for rasters of real numbers."""
+        return _shown_nodata(self.dtype, self.stored_nodata)
 
     @property
     def count(self) -> int:
@@ -390,41 +415,64 @@ class XarrayRaster:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the values."""
-        return np.dtype(self.data.dtype)
+        return np.dtype(self.data.dtype).newbyteorder("=")
 
     def read(self, window: Window) -> NDArray[Any]:
         """Return a window; dask computes it in this thread."""
         inside, out = read_inside(self, window)
         if inside.size:
-            values = self.data.data[:, *inside.slices_in(self.grid.window)]
-            if hasattr(values, "compute"):
-                values = values.compute(scheduler="synchronous")
-            out[:, *inside.slices_in(window)] = values
-            _nodata_to_nan(out, self.nodata)
+            rows, cols = inside.slices_in(self.grid.window)
+            part = self.data[:, rows, cols]
+            if part.chunks is not None:
+                part = part.compute(scheduler="synchronous")
+            out[:, *inside.slices_in(window)] = part.values
+            _nodata_to_nan(out, self.stored_nodata)
         return out
 
 
-def _regular(data: xr.DataArray, y_name: str, x_name: str, geotransform: str | None) -> Affine:
-    """Return the transform from the GeoTransform attribute, or from evenly spaced coordinates."""
-    if y_name in data.coords and x_name in data.coords:
-        steps, starts = [], []
-        for name in (x_name, y_name):
-            values = np.asarray(data.coords[name].values, dtype=np.float64)
-            if values.size < 2:
-                break
-            step = (values[-1] - values[0]) / (values.size - 1)
-            if step == 0.0 or np.abs(np.diff(values) - step).max() > 1e-3 * abs(step):
-                msg = f"coordinate {name!r} is not evenly spaced: a raster needs a regular grid"
-                raise InputError(msg)
-            steps.append(step)
-            starts.append(values[0] - step / 2.0)
-        else:
-            return Affine(steps[0], 0.0, starts[0], 0.0, steps[1], starts[1])
-    if geotransform is None:
-        msg = "the array has neither coordinates x and y nor a GeoTransform: its place is unknown"
+_UNEVEN = 0.02  # px that a coordinate may stray from a regular grid: float32 longitudes do by 0.01
+
+
+def _regular(data: xr.DataArray, names: tuple[str, str], geotransform: str | None) -> Affine:
+    """Return the transform from evenly spaced coordinates, else from the GeoTransform.
+
+    Coordinates come first because a slice of an array carries its old GeoTransform along; where
+    the two agree, the GeoTransform has all digits.
+    """
+    declared = None
+    if geotransform is not None:
+        c, a, b, f, d, e = (float(v) for v in geotransform.split())
+        declared = Affine(a, b, c, d, e, f)
+    if any(name not in data.coords for name in names):
+        if declared is None:
+            msg = "the array has neither coordinates nor a GeoTransform: its place is unknown"
+            raise InputError(msg)
+        return declared
+    (dy, north), (dx, west) = (
+        _axis(name, np.asarray(data.coords[name].values, dtype=np.float64), known)
+        for name, known in zip(
+            names, (declared.e, declared.a) if declared is not None else (0.0, 0.0), strict=True
+        )
+    )
+    found = Affine(dx, 0.0, west, 0.0, dy, north)
+    if declared is None:
+        return found
+    rows, cols = data.shape[1:]
+    corners = np.array([[0, 0, rows, rows], [0, cols, 0, cols]])
+    x, y = Grid(crs=None, transform=declared, shape=(1, 1)).xy(*corners)
+    back = np.array(Grid(crs=None, transform=found, shape=(1, 1)).rowcol(x, y))
+    return declared if np.abs(back - corners).max() < _UNEVEN else found
+
+
+def _axis(name: str, values: NDArray[np.float64], known: float) -> tuple[float, float]:
+    """Return the step of a coordinate and its outer edge; a single value needs a known step."""
+    count = values.size
+    step = float(values[-1] - values[0]) / (count - 1) if count > 1 else known
+    even = values[0] + step * np.arange(count)
+    if step == 0.0 or not np.abs(values - even).max() <= _UNEVEN * abs(step):
+        msg = f"coordinate {name!r} is not evenly spaced: a raster needs a regular grid"
         raise InputError(msg)
-    c, a, b, f, d, e = (float(v) for v in geotransform.split())
-    return Affine(a, b, c, d, e, f)
+    return step, float(values[0]) - step / 2.0
 
 
 def to_xarray(raster: Raster, *, chunks: int | tuple[int, int] = 1024) -> xr.DataArray:
@@ -453,8 +501,10 @@ def to_xarray(raster: Raster, *, chunks: int | tuple[int, int] = 1024) -> xr.Dat
         (_, (r0, r1), (c0, c1)) = block_info[None]["array-location"]
         return raster.read(Window(r0, c0, r1 - r0, c1 - c0))
 
+    # The name is new each time: dask would make one by hashing all of the raster.
     array = da.map_blocks(
         block,
+        name=f"trueground-{uuid.uuid4().hex}",
         chunks=((raster.count,), *sizes),
         dtype=raster.dtype,
         meta=np.empty((0, 0, 0), dtype=raster.dtype),
@@ -465,9 +515,12 @@ def to_xarray(raster: Raster, *, chunks: int | tuple[int, int] = 1024) -> xr.Dat
         rows, cols = raster.grid.window.pixel_centres()
         coords["x"] = raster.grid.xy(0.0, cols[0])[0]
         coords["y"] = raster.grid.xy(rows[:, 0], 0.0)[1]
-    reference = {"GeoTransform": f"{t.c!r} {t.a!r} {t.b!r} {t.f!r} {t.d!r} {t.e!r}"}
+    terms = (t.c, t.a, t.b, t.f, t.d, t.e)
+    reference = {"GeoTransform": " ".join(repr(float(term)) for term in terms)}
     if raster.grid.crs is not None:
         reference["crs_wkt"] = raster.grid.crs.to_wkt()
     coords["spatial_ref"] = xr.DataArray(0, attrs=reference)
-    attributes = {} if raster.nodata is None else {"_FillValue": raster.nodata}
+    attributes: dict[str, Any] = {"grid_mapping": "spatial_ref"}
+    if raster.nodata is not None:
+        attributes["_FillValue"] = raster.dtype.type(raster.nodata)
     return xr.DataArray(array, dims=("band", "y", "x"), coords=coords, attrs=attributes)

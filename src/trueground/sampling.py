@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,15 +19,15 @@ from trueground.kernels import resample
 from trueground.raster import Raster, fill_value
 
 Resampling = Literal["nearest", "bilinear", "cubic"]
+SURFACE = ("nearest", "bilinear", "cubic")  # what a surface can be resampled with
+IMAGE = ("nearest", "bilinear")  # and an image
 
 _REACH = {"nearest": 1, "bilinear": 2, "cubic": 3}  # px read around the outermost point
 _LARGEST_WINDOW = 1 << 23  # px read at once
 _TILE = 1024  # px, for points that are scattered wider than that
 
 
-def check_resampling(
-    name: str, allowed: tuple[str, ...] = ("nearest", "bilinear", "cubic")
-) -> None:
+def check_resampling(name: str, allowed: tuple[str, ...] = SURFACE) -> None:
     """Raise where a kernel has no such name."""
     if name not in allowed:
         msg = f"resampling {name!r} is not known; use one of {', '.join(allowed)}"
@@ -90,16 +90,12 @@ def sample_image(
     (count, *row.shape) of the raster's type; `fill` where the pixel that holds the point is no data
     or outside.
     """
-    check_resampling(resampling, ("nearest", "bilinear"))
+    check_resampling(resampling, IMAGE)
     out = np.full((raster.count, *row.shape), fill, dtype=raster.dtype)
     flat_out = out.reshape(raster.count, -1)
     flat_row, flat_col = row.reshape(-1), col.reshape(-1)
     integer = raster.dtype.kind in "iu"
-    lowest, highest = (
-        (float(np.iinfo(raster.dtype).min), float(np.iinfo(raster.dtype).max))
-        if integer
-        else (0.0, 0.0)
-    )
+    lowest, highest = _range_of(raster.dtype) if integer else (0.0, 0.0)
     nodata = math.nan if raster.nodata is None else float(raster.nodata)
     for window, chosen in _windows(raster, flat_row, flat_col, _REACH[resampling]):
         source = raster.read(window)
@@ -110,16 +106,27 @@ def sample_image(
             at = (source[band], window.row, window.col, rows, cols)
             if resampling == "nearest":
                 resample.nearest(*at, values.dtype.type(fill), values)
+                if nodata != fill:
+                    values[values == nodata] = fill
             else:
                 resample.image_bilinear(*at, nodata, fill, lowest, highest, integer, values)
             flat_out[band, chosen] = values
     return out
 
 
-def _windows(
+def _range_of(dtype: np.dtype[Any]) -> tuple[float, float]:
+    """Return the lowest and highest real number that an integer type can hold."""
+    info = np.iinfo(dtype)
+    highest = float(info.max)
+    if highest > info.max:  # 64 bits: the nearest double lies beyond
+        highest = float(np.nextafter(highest, 0.0))
+    return float(info.min), highest
+
+
+def _windows(  # noqa: PLR0917
     raster: Raster, row: NDArray[np.float64], col: NDArray[np.float64], reach: int
 ) -> Iterator[tuple[Window, slice | NDArray[np.intp]]]:
-    """Yield windows to read and the points that each serves; points outside the raster are left out.
+    """Yield windows to read and the points that each serves, without those outside the raster.
 
     Points close together are served by one window; scattered ones tile by tile, so that memory
     stays bounded.

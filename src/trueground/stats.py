@@ -14,20 +14,23 @@ from trueground.grid import Window
 from trueground.raster import Raster
 
 NMAD_FACTOR = 1.4826
-"""Makes the median absolute deviation of normally distributed errors their standard deviation (Hoehle & Hoehle 2009)."""
+"""Makes the median absolute deviation of normal errors their standard deviation."""
 
 _BLOCK = 1024  # px
 _HALF_KEY = 1 << 16
 
 
 def nmad(values: NDArray[np.floating]) -> float:
-    """Return the normalised median absolute deviation of finite values: 1.4826 median |v - median v|.
+    """Return the NMAD of finite values, 1.4826 median |v - median v|; NaN where there are none.
 
     References
     ----------
-    Hoehle & Hoehle (2009), ISPRS J. Photogramm. 64, 398-406, eq. (5), doi:10.1016/j.isprsjprs.2009.02.003.
+    Hoehle & Hoehle (2009), ISPRS J. Photogramm. 64, 398-406, eq. (5),
+    doi:10.1016/j.isprsjprs.2009.02.003.
     """
-    return float(NMAD_FACTOR * np.median(np.abs(values - np.median(values)))) if values.size else float("nan")
+    if values.size == 0:
+        return float("nan")
+    return float(NMAD_FACTOR * np.median(np.abs(values - np.median(values))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +79,15 @@ class _Moments:
         return _Moments(count, self.mean + step * other.count / count, squares)
 
 
+def usable(mask: Raster, window: Window) -> NDArray[np.bool_]:
+    """Tell where a mask says that cells are valid: neither 0 nor without data."""
+    values = mask.read(window)[0]
+    keep = (values != 0) & (values == values)  # noqa: PLR0124 (NaN)
+    if mask.nodata is not None:
+        keep &= values != mask.nodata
+    return np.asarray(keep)
+
+
 def statistics(
     raster: Raster,
     *,
@@ -85,22 +97,26 @@ def statistics(
 ) -> Statistics:
     """Return count, median, NMAD, mean, standard deviation, RMSE and LE90 of a raster's first band.
 
-    Median and quantiles are exact order statistics of the float32 values, found by counting the upper and then the lower
-    half of their bits: four passes over the raster, with memory that does not grow.
+    Median and quantiles are exact order statistics of the float32 values, found by counting the
+    upper and then the lower half of their bits: four passes over the raster, with memory that does
+    not grow.
 
     Parameters
     ----------
     raster
         Raster of real numbers, such as a `Difference`.
     valid
-        Mask on the same grid; cells where it is 0 are left out.
+        Mask on the same grid; cells where it is 0 or has no data are left out.
     engine
         Where blocks are read.
     progress
         Called with blocks done and their total, over all passes.
     """
     if valid is not None and valid.grid != raster.grid:
-        msg = f"the mask lies on {valid.grid} and the raster on {raster.grid}: bring it there with warp.on_grid"
+        msg = (
+            f"the mask lies on {valid.grid} and the raster on {raster.grid}: "
+            "bring it there with warp.on_grid"
+        )
         raise InputError(msg)
     windows = [b.core for b in raster.grid.blocks(_BLOCK)]
     use = engine or Serial()
@@ -110,8 +126,9 @@ def statistics(
         values = raster.read(window)[0]
         keep = np.isfinite(values)
         if valid is not None:
-            keep &= valid.read(window)[0] != 0
-        return values[keep].astype(np.float32)
+            keep &= usable(valid, window)
+        out: NDArray[np.float32] = values[keep].astype(np.float32)
+        return out
 
     def step(done: int, total: int) -> None:
         if progress is not None:
@@ -130,26 +147,35 @@ def statistics(
         windows,
         progress=step,
     )
-    moments, upper = (_Moments(0, 0.0, 0.0), np.zeros((2, _HALF_KEY), dtype=np.int64)) if first is None else first
+    moments, upper = (
+        (_Moments(0, 0.0, 0.0), np.zeros((2, _HALF_KEY), dtype=np.int64))
+        if first is None
+        else first
+    )
     if moments.count == 0:
         nan = float("nan")
         return Statistics(count=0, median=nan, nmad=nan, mean=nan, std=nan, rmse=nan, le90=nan)
     middle, far = _quantile_ranks(moments.count, 0.5), _quantile_ranks(moments.count, 0.9)
     bins_middle, bins_far = _bins(upper[0], middle), _bins(upper[1], far)
     lower = run(
-        lambda v: np.concatenate([_lower_counts(v, bins_middle), _lower_counts(np.abs(v), bins_far)])
+        lambda v: np.concatenate(
+            [_lower_counts(v, bins_middle), _lower_counts(np.abs(v), bins_far)]
+        )
     )
     cut = len(bins_middle)
-    median = _interpolate(moments.count, 0.5, _select(upper[0], bins_middle, lower[:cut], middle))
-    le90 = _interpolate(moments.count, 0.9, _select(upper[1], bins_far, lower[cut:], far))
+    median = _interpolate(
+        moments.count, 0.5, _select(upper[0], bins_middle, lower[:cut], ranks=middle)
+    )
+    le90 = _interpolate(moments.count, 0.9, _select(upper[1], bins_far, lower[cut:], ranks=far))
 
     def deviation(values: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.abs(values.astype(np.float64) - median).astype(np.float32)
+        with np.errstate(over="ignore"):  # beyond float32: infinite
+            return np.abs(values.astype(np.float64) - median).astype(np.float32)
 
     upper = run(lambda v: _upper_counts(deviation(v)))
     bins = _bins(upper, middle)
     lower = run(lambda v: _lower_counts(deviation(v), bins))
-    mad = _interpolate(moments.count, 0.5, _select(upper, bins, lower, middle))
+    mad = _interpolate(moments.count, 0.5, _select(upper, bins, lower, ranks=middle))
     variance = moments.squares / moments.count
     return Statistics(
         count=moments.count,
@@ -199,7 +225,7 @@ def _bins(counts: NDArray[np.int64], ranks: Sequence[int]) -> list[int]:
 
 
 def _select(
-    upper: NDArray[np.int64], bins: Sequence[int], lower: NDArray[np.int64], ranks: Sequence[int]
+    upper: NDArray[np.int64], bins: Sequence[int], lower: NDArray[np.int64], *, ranks: Sequence[int]
 ) -> list[float]:
     """Return the values of the given ranks from the counts of their upper and lower halves."""
     cumulated = np.cumsum(upper)
@@ -208,10 +234,17 @@ def _select(
         b = int(np.searchsorted(cumulated, rank, side="right"))
         before = int(cumulated[b]) - int(upper[b])
         within = np.cumsum(lower[bins.index(b)])
-        found.append(_from_key((b << 16) | int(np.searchsorted(within, rank - before, side="right"))))
+        found.append(
+            _from_key((b << 16) | int(np.searchsorted(within, rank - before, side="right")))
+        )
     return found
 
 
 def _interpolate(count: int, share: float, values: Sequence[float]) -> float:
+    """Interpolate between two order statistics, as numpy does to the last bit."""
     position = (count - 1) * share
-    return float(values[0] + (position - np.floor(position)) * (values[-1] - values[0]))
+    low, high = values[0], values[-1]
+    if low == high:  # also where both are infinite
+        return low
+    t = float(position - np.floor(position))
+    return high - (high - low) * (1.0 - t) if t >= 0.5 else low + (high - low) * t

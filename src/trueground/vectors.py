@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pyproj import CRS
 
 from trueground.errors import InputError
 from trueground.grid import Grid, Window
 from trueground.projection import horizontal
-from trueground.raster import computed, is_local
+from trueground.raster import Raster, computed, is_local, open_raster
+from trueground.warp import on_grid
 
 if TYPE_CHECKING:
     import geopandas as gpd
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class OutlineMask:
     """1 in the pixels whose centre lies inside any of the polygons, 0 elsewhere."""
 
@@ -70,7 +72,6 @@ class OutlineMask:
 def read_outlines(path: str | os.PathLike[str]) -> gpd.GeoDataFrame:
     """Read the polygons of a vector file (GeoPackage, Shapefile, GeoJSON, GeoParquet, ...)."""
     import geopandas as gpd
-    from pyogrio.errors import DataSourceError
 
     name = os.fspath(path)
     if is_local(name) and not os.path.exists(name):  # noqa: PTH110 (may be a folder or a file)
@@ -78,7 +79,7 @@ def read_outlines(path: str | os.PathLike[str]) -> gpd.GeoDataFrame:
         raise InputError(msg)
     try:
         frame = gpd.read_parquet(name) if name.endswith(".parquet") else gpd.read_file(name)
-    except (DataSourceError, ValueError, OSError) as error:
+    except (RuntimeError, ValueError, OSError) as error:
         msg = f"{name} is not a vector file that GDAL can read: {error}"
         raise InputError(msg) from error
     if not isinstance(frame, gpd.GeoDataFrame):
@@ -109,23 +110,89 @@ def outline_mask(
 
     parts = []
     for source in outlines:
+        name = "the outlines" if isinstance(source, gpd.GeoDataFrame) else os.fspath(source)
         frame = source if isinstance(source, gpd.GeoDataFrame) else read_outlines(source)
-        shapes = frame.geometry[frame.geometry.notna() & ~frame.geometry.is_empty]
-        shapes = shapes[shapes.geom_type.isin(["Polygon", "MultiPolygon"])]
+        shapes = frame.geometry[frame.geom_type.isin(["Polygon", "MultiPolygon"])]
+        shapes = shapes[~shapes.is_empty]
         if shapes.empty:
-            msg = (
-                f"{'the outlines' if source is frame else source} hold no polygons; lines and "
-                "points cannot mask"
-            )
+            msg = f"{name}: no polygons in it; lines and points cannot mask"
             raise InputError(msg)
-        if grid.crs is not None:
-            if shapes.crs is None:
-                msg = (
-                    f"{source} declares no CRS, so its place is unknown; assign one with ogr2ogr "
-                    "-a_srs"
-                )
-                raise InputError(msg)
-            shapes = shapes.to_crs(horizontal(grid.crs))
-        parts.append(shapes.reset_index(drop=True))
+        parts.append(_placed(shapes, grid.crs, name).reset_index(drop=True))
     merged = gpd.GeoSeries(pd.concat(parts, ignore_index=True)) if parts else gpd.GeoSeries([])
     return OutlineMask(outlines=merged, grid=grid, invert=invert)
+
+
+def _placed(shapes: gpd.GeoSeries, crs: CRS | None, name: str) -> gpd.GeoSeries:
+    """Bring polygons into a CRS; those that it cannot hold lie far from any raster in it."""
+    if crs is None:
+        return shapes
+    if shapes.crs is None:
+        msg = f"{name}: no CRS declared, so its place is unknown; assign one with ogr2ogr -a_srs"
+        raise InputError(msg)
+    moved = shapes.to_crs(horizontal(crs))
+    return moved[np.isfinite(moved.bounds).all(axis=1)]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StableTerrain:
+    """1 where terrain may be used, 0 elsewhere: what all of its parts agree on."""
+
+    parts: tuple[Raster, ...]
+    """Masks on one grid; a cell counts where none of them is 0."""
+    grid: Grid
+    outlines: gpd.GeoSeries | None = None
+    """What was excluded, in the CRS of the grid."""
+
+    @property
+    def count(self) -> int:
+        """Always one band."""
+        return 1
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Always uint8."""
+        return np.dtype(np.uint8)
+
+    @property
+    def nodata(self) -> None:
+        """None: each pixel may be used or not."""
+
+    def read(self, window: Window) -> NDArray[np.uint8]:
+        """Return a window of ones and zeros."""
+        out = np.ones((1, *window.shape), dtype=np.uint8)
+        for part in self.parts:
+            values = part.read(window)[:1]
+            out &= np.isfinite(values) & (values != 0)
+        return out
+
+
+def stable_terrain(
+    grid: Grid,
+    *,
+    exclude: Sequence[str | os.PathLike[str] | gpd.GeoDataFrame] = (),
+    include: Sequence[str | os.PathLike[str] | gpd.GeoDataFrame] = (),
+    mask: str | os.PathLike[str] | Raster | None = None,
+) -> StableTerrain | None:
+    """Combine outlines and a mask into one raster of usable terrain; None where all of it is.
+
+    Parameters
+    ----------
+    grid
+        Grid of the result.
+    exclude, include
+        Polygons inside (outside) of which terrain is left out.
+    mask
+        Raster on any grid, placed by its georeference: terrain is left out where it is 0 or has no
+        data.
+    """
+    parts: list[Raster] = []
+    outlines = None
+    if exclude:
+        excluded = outline_mask(exclude, grid, invert=True)
+        outlines = excluded.outlines
+        parts.append(excluded)
+    if include:
+        parts.append(outline_mask(include, grid))
+    if mask is not None:
+        parts.append(on_grid(open_raster(mask), grid, resampling="nearest"))
+    return StableTerrain(parts=tuple(parts), grid=grid, outlines=outlines) if parts else None

@@ -1,4 +1,4 @@
-"""Vertical datums: heights above a geoid made heights above the WGS 84 ellipsoid, and never a guess."""
+"""Vertical datums: heights above a geoid made heights above the ellipsoid, and never a guess."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ from typing import Any
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
-from pyproj import CRS, datadir
+from pyproj import CRS
+from pyproj.datadir import get_data_dir, get_user_data_dir  # type: ignore[attr-defined]
 
-from trueground.errors import DatumError
+from trueground.errors import DatumError, InputError
 from trueground.grid import Grid, Window
-from trueground.projection import WGS84
+from trueground.projection import WGS84, count_longitudes_as
 from trueground.raster import ArrayRaster, Raster, as_float, is_local, open_raster
 from trueground.sampling import sample_surface
 
 HEIGHTS_HELP = "ellipsoid, egm96, egm2008 or a grid file"
 _EPSG_OF_HEIGHT = {5773: "egm96", 3855: "egm2008"}
+_EGM96_FILES = ("egm96_15.gtx", "us_nga_egm96_15.tif")
 _EGM2008_FILES = ("us_nga_egm08_25.tif", "egm08_25.gtx", "us_nga_egm08_1.tif")
 _LARGEST_UNDULATION = 150.0  # m; the geoid stays within -107 m and +86 m of the ellipsoid
 
@@ -79,11 +81,13 @@ class Datum:
             vertical = crs.sub_crs_list[-1]
             return cls._of_vertical(vertical)
         if len(crs.axis_info) == 3 and (crs.is_geographic or crs.is_projected):
+            _check_metres(crs)
             return cls("ellipsoid")
         return None
 
     @classmethod
     def _of_vertical(cls, vertical: CRS) -> Datum:
+        _check_metres(vertical)
         code = vertical.to_epsg(min_confidence=70)
         if code in _EPSG_OF_HEIGHT:
             return cls.parse(_EPSG_OF_HEIGHT[code])
@@ -93,15 +97,10 @@ class Datum:
                 return cls.parse(known)
         if "ellipsoid" in name:
             return cls("ellipsoid")
-        if vertical.is_bound:
-            grids = (
-                [p.value for p in vertical.coordinate_operation.params]
-                if vertical.coordinate_operation
-                else []
-            )
-            for grid in grids:
-                if isinstance(grid, str):
-                    return cls.parse(_find_grid((grid,)) or grid)
+        operation = vertical.coordinate_operation if vertical.is_bound else None
+        for parameter in () if operation is None else operation.params:
+            if isinstance(parameter.value, str):  # "+geoidgrids=FILE"
+                return cls.parse(_known_grid(parameter.value))
         msg = (
             f"vertical CRS {vertical.name!r} is not one that trueground has a geoid grid for; "
             f"say what heights are above with --heights ({HEIGHTS_HELP})"
@@ -134,12 +133,13 @@ class Datum:
             Where a point lies outside the grid.
         """
         geoid = self.geoid()
+        lon, lat = np.broadcast_arrays(lon, lat)
+        asked = np.isfinite(lon) & np.isfinite(lat)
         if geoid is None:
-            return np.where(np.isfinite(lon) & np.isfinite(lat), 0.0, np.nan)
-        west = geoid.grid.bounds[0] + geoid.grid.resolution[0] / 2.0  # centre of the first column
-        row, col = geoid.grid.rowcol(west + np.mod(lon - west, 360.0), lat)
-        result = sample_surface(geoid, np.asarray(row), np.asarray(col))
-        missing = np.isnan(result) & np.isfinite(lon) & np.isfinite(lat)
+            return np.where(asked, 0.0, np.nan)
+        row, col = geoid.grid.rowcol(count_longitudes_as(geoid.grid, lon), lat)
+        result = sample_surface(geoid, row, col)
+        missing = np.isnan(result) & asked
         if missing.any():
             i = int(np.flatnonzero(missing)[0])
             msg = (
@@ -148,9 +148,10 @@ class Datum:
                 "give one that covers the DEM with --heights"
             )
             raise DatumError(msg)
-        if result.size and np.nanmax(np.abs(result), initial=0.0) > _LARGEST_UNDULATION:
+        largest = np.nanmax(np.abs(result), initial=0.0)
+        if largest > _LARGEST_UNDULATION:
             msg = (
-                f"{self} holds values of {np.nanmax(np.abs(result)):.0f} m, and a geoid stays "
+                f"{self} holds values of {largest:.0f} m, and a geoid stays "
                 "within 110 m of the ellipsoid; "
                 "give a grid of undulations, not a DEM"
             )
@@ -160,11 +161,30 @@ class Datum:
     def to_ellipsoid(
         self, height: NDArray[np.float64], lon: NDArray[np.float64], lat: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Return heights above the WGS 84 ellipsoid [m] of heights above this datum; NaN stays NaN."""
+        """Return heights above the ellipsoid [m] of heights above this datum; NaN stays NaN."""
         if self.name == "ellipsoid":
             return height
         known = np.isfinite(height)
         return height + self.undulation(np.where(known, lon, np.nan), np.where(known, lat, np.nan))
+
+
+def _check_metres(crs: CRS) -> None:
+    """Raise where the last axis of a CRS is not a height in metres."""
+    axis = crs.axis_info[-1]
+    if axis.direction != "up" or axis.unit_name.lower() not in ("metre", "meter", "m"):
+        msg = (
+            f"CRS {crs.name!r} counts heights {axis.direction} in {axis.unit_name}; they must be "
+            "metres upwards: convert them, and assign a CRS that says so"
+        )
+        raise DatumError(msg)
+
+
+def _known_grid(file: str) -> str:
+    """Return the datum that a well-known file of PROJ's holds, or where the file is."""
+    name = Path(file).name
+    if name in _EGM96_FILES:
+        return "egm96"
+    return "egm2008" if name in _EGM2008_FILES else _find_grid((file,)) or file
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,10 +225,13 @@ def _geoid(name: str) -> Raster:
     """Open a grid of undulations; a global one is closed around the globe."""
     if name == "egm96":
         raster: Raster = _egm96()
-    elif name == "egm2008":
-        raster = as_float(open_raster(_find_egm2008()))
     else:
-        raster = as_float(open_raster(name))
+        path = _find_egm2008() if name == "egm2008" else name
+        try:
+            raster = as_float(open_raster(path))
+        except InputError as error:
+            msg = f"the geoid grid cannot be used: {error}; use {HEIGHTS_HELP}"
+            raise DatumError(msg) from error
     grid = raster.grid
     t = grid.transform
     if grid.crs is None or not grid.crs.is_geographic or t.b != 0.0 or t.d != 0.0:
@@ -238,7 +261,7 @@ def _proj_folders() -> list[Path]:
         *os.environ.get("PROJ_DATA", "").split(os.pathsep),
         *os.environ.get("PROJ_LIB", "").split(os.pathsep),
     ]
-    folders += [*datadir.get_data_dir().split(os.pathsep), datadir.get_user_data_dir()]
+    folders += [*get_data_dir().split(os.pathsep), get_user_data_dir()]
     folders += [str(Path(sys.prefix) / "share/proj"), "/usr/share/proj", "/usr/local/share/proj"]
     return list(dict.fromkeys(Path(f) for f in folders if f))
 

@@ -12,7 +12,15 @@ from trueground.errors import ProjectionError
 from trueground.grid import Grid, Window
 from trueground.projection import GridProjection, count_longitudes_as
 from trueground.raster import Raster, computed
-from trueground.sampling import Resampling, fill_of, sample_image, sample_surface
+from trueground.sampling import (
+    IMAGE,
+    SURFACE,
+    Resampling,
+    check_resampling,
+    fill_of,
+    sample_image,
+    sample_surface,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,22 +31,18 @@ class PixelMap:
     """Grid whose pixel centres are looked at."""
     target: Grid
     """Grid in whose pixels the answer is given."""
-    _projection: GridProjection | None = field(init=False, repr=False, compare=False)
+    _projection: GridProjection | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        plain = self.source.crs is None and self.target.crs is None
-        if not plain and (self.source.crs is None or self.target.crs is None):
+        if (self.source.crs is None) != (self.target.crs is None):
             msg = (
-                "one raster has a CRS and the other has none: assign the missing one with "
-                "gdal_edit.py -a_srs"
+                "one raster has a CRS and the other has none: "
+                "assign the missing one with gdal_edit.py -a_srs"
             )
             raise ProjectionError(msg)
-        projection = (
-            None
-            if plain or self.target.crs is None
-            else GridProjection(self.source, self.target.crs)
-        )
-        object.__setattr__(self, "_projection", projection)
+        if self.target.crs is not None:
+            projection = GridProjection(self.source, self.target.crs)
+            object.__setattr__(self, "_projection", projection)
 
     def at(self, window: Window) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return row, col (height, width) in the target grid of the source's pixel centres."""
@@ -57,7 +61,8 @@ class PixelMap:
 class Resampled:
     """Another raster, on a given grid.
 
-    Rasters of real numbers are taken as surfaces (strict about NaN); integers as images.
+    A band of real numbers is taken as a surface (strict about NaN); integers, and several bands, as
+    an image.
     """
 
     source: Raster
@@ -66,7 +71,12 @@ class Resampled:
     _map: PixelMap = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        check_resampling(self.resampling, SURFACE if self._is_surface else IMAGE)
         object.__setattr__(self, "_map", PixelMap(source=self.grid, target=self.source.grid))
+
+    @property
+    def _is_surface(self) -> bool:
+        return self.source.dtype.kind == "f" and self.source.count == 1
 
     @property
     def count(self) -> int:
@@ -89,7 +99,7 @@ class Resampled:
 
     def _compute(self, window: Window) -> NDArray[Any]:
         row, col = self._map.at(window)
-        if self.dtype.kind == "f" and self.count == 1:
+        if self._is_surface:
             surface = sample_surface(self.source, row, col, resampling=self.resampling)
             return surface[np.newaxis].astype(self.dtype)
         return sample_image(

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import itertools
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
+from affine import Affine
 
 from trueground import __version__
 from trueground.engine import Engine, Progress, Threads
 from trueground.errors import InputError, WriteError
-from trueground.grid import Window
 from trueground.raster import GDAL_OPTIONS, Raster, open_dataset
 
-if TYPE_CHECKING:
-    import rasterio
-
 _TILE = 512  # px, edge of a tile of the file
+_READ_BACK = 2048  # px, edge of the pieces in which a file is checked
 
 
 @contextlib.contextmanager
@@ -39,16 +40,15 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield temporary
         temporary.replace(final)
     except OSError as error:
-        if isinstance(error.__cause__, WriteError):
-            raise
-        msg = (
-            f"{final} could not be written: {error.strerror or error}; nothing was left under "
-            "that name"
-        )
-        raise WriteError(msg) from error
+        raise _write_error(final, error.strerror or error) from error
     finally:
-        for leftover in final.parent.glob(f"{temporary.name}*"):
-            leftover.unlink(missing_ok=True)
+        for leftover in final.parent.iterdir():
+            if leftover.name.startswith(temporary.name):
+                leftover.unlink(missing_ok=True)
+
+
+def _write_error(final: Path, reason: object) -> WriteError:
+    return WriteError(f"{final} could not be written: {reason}; nothing was left under that name")
 
 
 def check_output(path: str | os.PathLike[str]) -> None:
@@ -64,9 +64,18 @@ def check_output(path: str | os.PathLike[str]) -> None:
     if final.is_dir():
         msg = f"{final} is a folder; give the name of a file"
         raise WriteError(msg)
-    if not os.access(folder, os.W_OK):
-        msg = f"the folder {folder} cannot be written; choose another one or change its permissions"
+    if final.exists() and not final.is_file():
+        msg = f"{final} is not a regular file; give another name"
         raise WriteError(msg)
+    try:  # os.access does not know about quotas, access lists and the superuser
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        msg = (
+            f"the folder {folder} cannot be written ({error.strerror}); "
+            "choose another one or change its permissions"
+        )
+        raise WriteError(msg) from error
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -83,6 +92,7 @@ def write(
     driver: Literal["GTiff", "COG"] = "GTiff",
     block_size: int = 1024,
     history: Mapping[str, str] | None = None,
+    rpc_tags: Mapping[str, str] | None = None,
     descriptions: tuple[str, ...] = (),
     progress: Progress | None = None,
 ) -> Path:
@@ -104,8 +114,9 @@ def write(
     block_size
         Rows and columns computed at a time; the result does not depend on it.
     history
-        Tags to add: what went in and with which parameters. The software's version is added to
-        them.
+        Tags to add: what went in and with which parameters. The software's version is added.
+    rpc_tags
+        Items of GDAL's RPC metadata domain, for an image that carries its RPC (`Rpc.to_tags`).
     descriptions
         Names of the bands.
     progress
@@ -122,93 +133,135 @@ def write(
     if driver not in ("GTiff", "COG"):
         msg = f"driver {driver!r}: must be GTiff or COG"
         raise InputError(msg)
-    options = _creation_options(raster.dtype)
-    tags = {
-        "TRUEGROUND_VERSION": __version__,
-        **{f"TRUEGROUND_{k.upper()}": v for k, v in (history or {}).items()},
-    }
+    profile = _profile(raster)
     final = Path(path)
-    with rasterio.Env(**GDAL_OPTIONS), atomic(final) as temporary:
-        plain = temporary if driver == "GTiff" else temporary.with_name(temporary.name + ".tif")
-        try:
-            with rasterio.open(plain, "w", **_profile(raster), **options) as target:
-                target.update_tags(**tags)
-                for band, text in enumerate(descriptions, start=1):
-                    target.set_band_description(band, text)
-                _fill(target, raster, engine or Threads(), block_size, progress)
-            _check_complete(plain)
-            if driver == "COG":
-                cog = {
-                    k: v for k, v in options.items() if k in ("compress", "num_threads", "bigtiff")
-                }
-                copy(plain, temporary, driver="COG", predictor="YES", blocksize=_TILE, **cog)
-                _check_complete(temporary)
-        except rasterio.errors.RasterioError as error:
-            cause: BaseException = error
-            while cause.__cause__ is not None:
-                cause = cause.__cause__
-            msg = f"{final} could not be written: {cause}; nothing was left under that name"
-            raise WriteError(msg) from error
+    with rasterio.Env(**GDAL_OPTIONS), atomic(final) as temporary, _gdal_errors(final):
+        plain = temporary
+        if driver == "COG":
+            plain = temporary.with_name(temporary.name + ".tif")
+        with _silently_opened(plain, "w", **profile, **_CREATION) as target:
+            target.update_tags(TRUEGROUND_VERSION=__version__)
+            target.update_tags(**{f"TRUEGROUND_{k.upper()}": v for k, v in (history or {}).items()})
+            if rpc_tags is not None:
+                target.update_tags(ns="RPC", **rpc_tags)
+            for band, text in enumerate(descriptions, start=1):
+                target.set_band_description(band, text)
+            windows = [block.core for block in raster.grid.blocks(block_size)]
+            results = (engine or Threads()).map(raster.read, windows)
+            for done, (window, values) in enumerate(results, start=1):
+                place = (
+                    (window.row, window.row + window.height),
+                    (
+                        window.col,
+                        window.col + window.width,
+                    ),
+                )
+                target.write(values.astype(profile["dtype"], copy=False), window=place)
+                if progress is not None:
+                    progress(done, len(windows))
+        if driver == "COG":
+            copy(plain, temporary, driver="COG", **_COG)
+        _check_complete(temporary)
+    for suffix in _SIDECARS:
+        final.with_name(final.name + suffix).unlink(missing_ok=True)
     return final
 
 
+# Tiled and compressed without loss.
+_CREATION: Mapping[str, Any] = {
+    "tiled": True,
+    "blockxsize": _TILE,
+    "blockysize": _TILE,
+    "compress": "zstd",
+    "zstd_level": 1,
+    "num_threads": "ALL_CPUS",
+    "bigtiff": "IF_SAFER",
+    "interleave": "band",
+}
+_COG: Mapping[str, Any] = {
+    "compress": "zstd",
+    "predictor": "YES",
+    "blocksize": _TILE,
+    "num_threads": "ALL_CPUS",
+    "bigtiff": "IF_SAFER",
+}
+# What GDAL keeps beside a file: statistics, overviews and mask of the file that was there before.
+_SIDECARS = (".aux.xml", ".ovr", ".msk", ".ovr.msk", ".msk.ovr")
+
+
+def _silently_opened(path: Path, mode: str = "r", **options: Any) -> Any:
+    """Open a file; an image with RPCs has no geotransform, and that is no reason to warn."""
+    import warnings
+
+    import rasterio
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+        return rasterio.open(path, mode, **options)
+
+
 def _profile(raster: Raster) -> dict[str, Any]:
+    """Return what rasterio has to know about the file, with the predictor that fits the type."""
+    from rasterio.dtypes import check_dtype
+
     grid = raster.grid
-    return {
+    dtype = np.dtype(np.uint8) if raster.dtype.kind == "b" else raster.dtype
+    if not check_dtype(dtype.name):
+        msg = f"values of type {dtype.name} do not fit in a GeoTIFF; convert them, say to float32"
+        raise InputError(msg)
+    profile = {
         "driver": "GTiff",
         "height": grid.shape[0],
         "width": grid.shape[1],
         "count": raster.count,
-        "dtype": raster.dtype.name,
-        "crs": None if grid.crs is None else grid.crs.to_wkt(),
-        "transform": grid.transform,
+        "dtype": dtype.name,
         "nodata": raster.nodata,
+        "predictor": {"f": 3, "i": 2, "u": 2}.get(dtype.kind, 1),
     }
+    if grid.crs is not None:
+        profile["crs"] = grid.crs.to_wkt()
+    if grid.crs is not None or grid.transform != Affine.identity():
+        profile["transform"] = grid.transform
+    return profile
 
 
-def _creation_options(dtype: np.dtype[Any]) -> dict[str, Any]:
-    """Tiled and compressed without loss, with the predictor that fits the type."""
-    return {
-        "tiled": True,
-        "blockxsize": _TILE,
-        "blockysize": _TILE,
-        "compress": "zstd",
-        "zstd_level": 1,
-        "predictor": 3 if dtype.kind == "f" else 2 if dtype.kind in "iu" else 1,
-        "num_threads": "ALL_CPUS",
-        "bigtiff": "IF_SAFER",
-        "interleave": "band",
-    }
+@contextlib.contextmanager
+def _gdal_errors(final: Path) -> Iterator[None]:
+    """Turn what GDAL says while a file is written into a `WriteError`."""
+    import rasterio
+    from rasterio._err import CPLE_BaseError
 
-
-def _fill(
-    target: rasterio.io.DatasetWriter,
-    raster: Raster,
-    engine: Engine,
-    block_size: int,
-    progress: Progress | None,
-) -> None:
-    from rasterio.windows import Window as RasterioWindow
-
-    windows: list[Window] = [block.core for block in raster.grid.blocks(block_size)]
-    for done, (window, values) in enumerate(engine.map(raster.read, windows), start=1):
-        target.write(
-            values, window=RasterioWindow(window.col, window.row, window.width, window.height)
-        )
-        if progress is not None:
-            progress(done, len(windows))
+    try:
+        yield
+    except (rasterio.errors.RasterioError, CPLE_BaseError) as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        raise _write_error(final, str(cause).strip().rstrip(".")) from error
 
 
 def _check_complete(path: Path) -> None:
-    """Raise where a tile lies beyond the end of the file: GDAL may report a full disk on closing, or not at all."""
-    size = path.stat().st_size
-    with open_dataset(path) as dataset:
-        tile_rows, tile_cols = dataset.block_shapes[0]
-        for band in dataset.indexes:
-            for i in range(-(-dataset.height // tile_rows)):
-                for j in range(-(-dataset.width // tile_cols)):
-                    offset = dataset.get_tag_item(f"BLOCK_OFFSET_{j}_{i}", "TIFF", bidx=band)
-                    length = dataset.get_tag_item(f"BLOCK_SIZE_{j}_{i}", "TIFF", bidx=band)
-                    if offset is None or length is None or int(offset) + int(length) > size:
-                        msg = "the file is incomplete after writing; is the disk full?"
-                        raise OSError(28, msg)
+    """Read the file back and raise where that fails.
+
+    On a full disk GDAL may close the file without an error and record a tile that was cut short as
+    if it were whole, so that only decoding tells.
+    """
+    import rasterio
+    from rasterio.windows import Window as Place
+
+    try:
+        with open_dataset(path) as dataset:
+            overviews = range(len(dataset.overviews(1)))
+        levels: list[dict[str, Any]] = [{}, *({"overview_level": k} for k in overviews)]
+        for level in levels:
+            with _silently_opened(path, num_threads="ALL_CPUS", **level) as dataset:
+                pieces = itertools.product(
+                    range(0, dataset.height, _READ_BACK), range(0, dataset.width, _READ_BACK)
+                )
+                for (row, col), band in itertools.product(pieces, dataset.indexes):
+                    height = min(_READ_BACK, dataset.height - row)
+                    width = min(_READ_BACK, dataset.width - col)
+                    dataset.read(band, window=Place(col, row, width, height))
+    except (InputError, rasterio.errors.RasterioError) as error:
+        msg = "the file cannot be read back after writing; is the disk full?"
+        raise OSError(errno.ENOSPC, msg) from error

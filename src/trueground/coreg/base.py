@@ -10,17 +10,22 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pyproj import CRS
+from pyproj.exceptions import CRSError
 
 from trueground.engine import Engine, Progress
 from trueground.errors import InputError
 from trueground.grid import Grid, Window
-from trueground.projection import GridProjection, project, same_place
+from trueground.kernels import lattice
+from trueground.projection import GridProjection, count_longitudes_as, project, same_place
 from trueground.raster import Raster, as_float, computed
 from trueground.sampling import Resampling, check_resampling, sample_surface
+from trueground.warp import PixelMap
 
+Float = NDArray[np.float64]
 Matrix = tuple[tuple[float, ...], ...]
-_RIGID_ROUNDS = 20
-_RIGID_TOLERANCE = 1e-4  # px
+_LATTICE = 64  # px between the corners of a cell on which a shift is interpolated
+_RIGID_ROUNDS = 30
+_RIGID_TOLERANCE = 1e-6  # px
 
 
 class Method(Protocol):
@@ -60,7 +65,7 @@ class Alignment:
     converged: bool = True
     parameters: Mapping[str, Any] = field(default_factory=dict)
     statistics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """Figures of reference - moving on all usable cells, `before` and `after`, where they were asked for."""
+    """Figures of reference - moving on all usable cells, `before` and `after`, where asked for."""
 
     def __post_init__(self) -> None:
         matrix = np.asarray(self.matrix, dtype=np.float64)
@@ -68,11 +73,21 @@ class Alignment:
             msg = f"matrix of shape {matrix.shape}: must be 4 x 4 finite numbers"
             raise InputError(msg)
         rotation = matrix[:3, :3]
-        if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-6) or np.linalg.det(rotation) < 0.0:
+        if (
+            not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-6)
+            or np.linalg.det(rotation) < 0.0
+        ):
             msg = "the matrix is not rigid: its upper left 3 x 3 part must be a rotation"
             raise InputError(msg)
+        if not np.array_equal(matrix[3], [0.0, 0.0, 0.0, 1.0]):
+            msg = f"the matrix's last row is {matrix[3].tolist()}: must be 0, 0, 0, 1"
+            raise InputError(msg)
+        centroid = np.asarray(self.centroid, dtype=np.float64)
+        if centroid.shape != (3,) or not np.isfinite(centroid).all():
+            msg = f"centroid {self.centroid}: must be three finite numbers x, y, z"
+            raise InputError(msg)
         object.__setattr__(self, "matrix", tuple(tuple(float(v) for v in line) for line in matrix))
-        object.__setattr__(self, "centroid", tuple(float(v) for v in self.centroid))
+        object.__setattr__(self, "centroid", tuple(centroid.tolist()))
 
     @property
     def shift_x(self) -> float:
@@ -91,11 +106,14 @@ class Alignment:
 
     def __str__(self) -> str:
         return (
-            f"{self.method}: shift x {self.shift_x:+.3f}, y {self.shift_y:+.3f}, z {self.shift_z:+.3f} m; "
-            f"NMAD {self.nmad_before:.3f} -> {self.nmad_after:.3f} m on {self.samples} cells"
+            f"{self.method}: shift x {self.shift_x:+.3f}, y {self.shift_y:+.3f}, "
+            f"z {self.shift_z:+.3f} m; NMAD {self.nmad_before:.3f} -> {self.nmad_after:.3f} m "
+            f"on {self.samples} cells"
         )
 
-    def apply(self, dem: Raster, *, grid: Grid | None = None, resampling: Resampling = "bilinear") -> AlignedDem:
+    def apply(
+        self, dem: Raster, *, grid: Grid | None = None, resampling: Resampling = "bilinear"
+    ) -> AlignedDem:
         """Return the moved DEM as a raster that is computed when it is read.
 
         Parameters
@@ -103,14 +121,17 @@ class Alignment:
         dem
             The moving DEM, or another raster of heights that has the same error.
         grid
-            Grid of the result; the DEM's own by default. It is resampled once, straight from the DEM's own cells.
+            Grid of the result; the DEM's own by default. It is resampled once, straight from the
+            DEM's own cells.
         resampling
             `nearest`, `bilinear` or `cubic`.
         """
-        return AlignedDem(source=as_float(dem), alignment=self, grid=grid or dem.grid, resampling=resampling)
+        return AlignedDem(
+            source=as_float(dem), alignment=self, grid=grid or dem.grid, resampling=resampling
+        )
 
-    def to_json(self) -> str:
-        """Return the alignment as JSON text, to the last digit."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the alignment as plain numbers, text, lists and dictionaries; None is NaN."""
         items: dict[str, Any] = {
             "shift_x": self.shift_x,
             "shift_y": self.shift_y,
@@ -127,7 +148,11 @@ class Alignment:
             "statistics": {k: dict(v) for k, v in self.statistics.items()},
             "crs": self.crs,
         }
-        return json.dumps(_without_nan(items), indent=2) + "\n"
+        return dict(_without_nan(items))
+
+    def to_json(self) -> str:
+        """Return the alignment as JSON text, to the last digit."""
+        return json.dumps(self.to_dict(), indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Alignment:
@@ -138,31 +163,43 @@ class Alignment:
         InputError
             Where the text is not such JSON.
         """
+        nan = float("nan")
         try:
             items = json.loads(text)
-            matrix = np.asarray(items["matrix"], dtype=np.float64)
             shifts = [float(items[f"shift_{a}"]) for a in "xyz"]
-            centroid = tuple(float(v) for v in items["centroid"])
-        except (ValueError, KeyError, TypeError) as error:
-            msg = f"not an alignment ({type(error).__name__}: {error}): give JSON that 'trueground align --transform' wrote"
+            crs = items.get("crs")
+            found = cls(
+                matrix=items["matrix"],
+                centroid=items["centroid"],
+                crs=None if crs is None else CRS.from_user_input(crs).to_wkt(),
+                method=str(items.get("method", "unknown")),
+                nmad_before=_or_nan(items.get("nmad_before")),
+                nmad_after=_or_nan(items.get("nmad_after")),
+                samples=int(items.get("samples", 0)),
+                iterations=tuple(
+                    {k: nan if v is None else v for k, v in i.items()}
+                    for i in items.get("iterations", ())
+                ),
+                converged=bool(items.get("converged", True)),
+                parameters=dict(items.get("parameters", {})),
+                statistics={
+                    name: {k: nan if v is None else v for k, v in figures.items()}
+                    for name, figures in items.get("statistics", {}).items()
+                },
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, CRSError) as error:
+            msg = (
+                f"not an alignment ({type(error).__name__}: {error}): "
+                "give JSON that 'trueground align --transform' wrote"
+            )
             raise InputError(msg) from error
-        if matrix.shape == (4, 4) and not np.allclose(matrix[:3, 3], shifts, atol=1e-9):
-            msg = f"shift_x, shift_y, shift_z {shifts} contradict the matrix's last column {matrix[:3, 3].tolist()}"
+        if not np.allclose([found.shift_x, found.shift_y, found.shift_z], shifts, atol=1e-9):
+            msg = (
+                f"shift_x, shift_y, shift_z {shifts} contradict the matrix's last column "
+                f"{[line[3] for line in found.matrix[:3]]}: one of them was edited"
+            )
             raise InputError(msg)
-        nan = float("nan")
-        return cls(
-            matrix=matrix,  # type: ignore[arg-type]
-            centroid=centroid,  # type: ignore[arg-type]
-            crs=items.get("crs"),
-            method=str(items.get("method", "unknown")),
-            nmad_before=nan if items.get("nmad_before") is None else float(items["nmad_before"]),
-            nmad_after=nan if items.get("nmad_after") is None else float(items["nmad_after"]),
-            samples=int(items.get("samples", 0)),
-            iterations=tuple(items.get("iterations", ())),
-            converged=bool(items.get("converged", True)),
-            parameters=items.get("parameters", {}),
-            statistics=items.get("statistics", {}),
-        )
+        return found
 
     def with_statistics(self, **statistics: Mapping[str, float]) -> Alignment:
         """Return the same alignment with figures of the differences."""
@@ -174,6 +211,10 @@ def translation(shift: ArrayLike) -> Matrix:
     matrix = np.eye(4)
     matrix[:3, 3] = np.asarray(shift, dtype=np.float64)
     return tuple(tuple(float(v) for v in line) for line in matrix)
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
 
 
 def _without_nan(value: Any) -> Any:
@@ -196,15 +237,17 @@ class AlignedDem:
     alignment: Alignment
     grid: Grid
     resampling: Resampling = "bilinear"
-    _place: GridProjection | None = field(init=False, repr=False, compare=False)
+    _map: PixelMap = field(init=False, repr=False, compare=False)
+    """From the cells of the result to those of the source where nothing moves."""
     _crs: CRS | None = field(init=False, repr=False, compare=False)
+    """System of the alignment."""
 
     def __post_init__(self) -> None:
         check_resampling(self.resampling)
-        crs = self.source.grid.crs if self.alignment.crs is None else CRS.from_wkt(self.alignment.crs)
-        place = None if crs is None or self.grid.crs is None else GridProjection(self.grid, crs)
+        own, declared = self.source.grid.crs, self.alignment.crs
+        crs = own if own is None or declared is None else CRS.from_wkt(declared)
         object.__setattr__(self, "_crs", crs)
-        object.__setattr__(self, "_place", place)
+        object.__setattr__(self, "_map", PixelMap(source=self.grid, target=self.source.grid))
 
     @property
     def count(self) -> int:
@@ -226,46 +269,101 @@ class AlignedDem:
         return computed(self, window, self._compute)
 
     def _compute(self, window: Window) -> NDArray[np.float32]:
-        if self._place is None:
-            x, y = np.broadcast_arrays(*self.grid.xy(*window.pixel_centres()))
-        else:
-            x, y = self._place.at(window)
         matrix = np.asarray(self.alignment.matrix)
         if np.array_equal(matrix[:3, :3], np.eye(3)):
-            height = self._height(x - matrix[0, 3], y - matrix[1, 3]) + matrix[2, 3]
+            height = self._shifted(window, matrix[:3, 3])
         else:
-            height = self._rotated(x, y, matrix)
-        return height[np.newaxis].astype(np.float32)
+            height = self._rotated(window, matrix)
+        out: NDArray[np.float32] = height[np.newaxis].astype(np.float32)
+        return out
 
-    def _height(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    @property
+    def _same_system(self) -> bool:
+        crs, own = self._crs, self.source.grid.crs
+        return crs is None or own is None or same_place(crs, own)
+
+    def _shifted(self, window: Window, shift: Float) -> Float:
+        """Sample where each cell was before the shift."""
+        source = self.source.grid
+        row, col = self._map.at(window)
+        if self._same_system:
+            t = source.transform
+            area = t.a * t.e - t.b * t.d
+            row = row - (t.a * shift[1] - t.d * shift[0]) / area
+            col = col - (t.e * shift[0] - t.b * shift[1]) / area
+        else:
+            back_row, back_col = self._shift_in_pixels(window, shift)
+            row, col = row - back_row, col - back_col
+        height = sample_surface(self.source, row, col, resampling=self.resampling)
+        return height + float(shift[2])
+
+    def _shift_in_pixels(self, window: Window, shift: Float) -> tuple[Float, Float]:
+        """Return the shift, given in another system, in rows and columns of the source.
+
+        It changes so slowly with the place (by the difference of two map projections' scale and
+        bearing) that a lattice carries it: 1e-9 of a shift of one pixel is lost.
+        """
+        source = self.source.grid
+        first = Window(window.row // _LATTICE, window.col // _LATTICE, 0, 0)
+        last_row = (window.row + window.height - 1) // _LATTICE
+        last_col = (window.col + window.width - 1) // _LATTICE
+        rows = np.arange(2 * first.row, 2 * last_row + 3) * (_LATTICE / 2.0)
+        cols = np.arange(2 * first.col, 2 * last_col + 3) * (_LATTICE / 2.0)
+        x, y = self.grid.xy(rows[:, np.newaxis], cols[np.newaxis, :])
+        x, y = project(self.grid.crs, self._crs, x, y)
+        here = source.rowcol(*project(self._crs, source.crs, x, y))
+        there = source.rowcol(*project(self._crs, source.crs, x - shift[0], y - shift[1]))
+        out = np.empty(window.shape), np.empty(window.shape)
+        for one, two, moved in zip(here, there, out, strict=True):
+            lattice.biquadratic(
+                one - two, first.row, first.col, float(_LATTICE), window.row, window.col, moved
+            )
+        return out
+
+    def _height(self, x: Float, y: Float) -> Float:
         """Sample the moving DEM at coordinates of the alignment's system."""
         grid = self.source.grid
-        if self._crs is not None and grid.crs is not None and not same_place(self._crs, grid.crs):
+        if not self._same_system:
             x, y = project(self._crs, grid.crs, x, y)
+        x = count_longitudes_as(grid, x)
         return sample_surface(self.source, *grid.rowcol(x, y), resampling=self.resampling)
 
-    def _rotated(
-        self, x: NDArray[np.float64], y: NDArray[np.float64], matrix: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Find for each output cell the point of the moving surface that the rigid transform brings there.
+    def _rotated(self, window: Window, matrix: Float) -> Float:
+        """Find for each cell the point of the moving surface that the transform brings there.
 
-        A rotated point's place depends on its height, so the source point is moved until its image falls on the cell: a
-        contraction by (rotation x slope), which is far below one for the rotations of DEMs.
+        A rotated point's place depends on its height, so the source point is moved until its image
+        falls on the cell: a contraction by (rotation x slope), which is far below one for the
+        rotations of DEMs. Each cell is iterated until it has converged itself, whatever the others
+        do, so that it does not depend on the window.
         """
+        x, y = (v.reshape(-1) for v in self._xy(window))
         cx, cy, cz = self.alignment.centroid
-        (rxx, rxy, rxz), (ryx, ryy, ryz), (rzx, rzy, rzz) = matrix[:3, :3]
-        tx, ty, tz = matrix[:3, 3]
-        px, py = x - tx, y - ty
-        result = np.full(x.shape, np.nan)
-        size = min(self.source.grid.resolution)
+        rotation, (tx, ty, tz) = matrix[:3, :3], matrix[:3, 3]
+        # The first guess: the plane through the centroid's height.
+        flat = np.linalg.inv(rotation[:2, :2])
+        ux, uy = x - tx - cx, y - ty - cy
+        dx, dy = flat[0, 0] * ux + flat[0, 1] * uy, flat[1, 0] * ux + flat[1, 1] * uy
+        result: Float = np.full(x.size, np.nan)
+        left = np.arange(x.size)
         for _ in range(_RIGID_ROUNDS):
-            h = self._height(px, py)
-            dx, dy, dz = px - cx, py - cy, h - cz
-            off_x = rxx * dx + rxy * dy + rxz * dz + tx + cx - x
-            off_y = ryx * dx + ryy * dy + ryz * dz + ty + cy - y
-            result = rzx * dx + rzy * dy + rzz * dz + tz + cz
-            if np.nanmax(np.hypot(off_x, off_y), initial=0.0) <= _RIGID_TOLERANCE * size:
+            at = dx[left], dy[left], self._height(dx[left] + cx, dy[left] + cy) - cz
+            moved = [line[0] * at[0] + line[1] * at[1] + line[2] * at[2] for line in rotation]
+            off_x, off_y = moved[0] - ux[left], moved[1] - uy[left]
+            result[left] = moved[2] + tz + cz
+            with np.errstate(invalid="ignore"):
+                far = np.hypot(off_x, off_y) > _RIGID_TOLERANCE * min(self.source.grid.resolution)
+            dx[left] -= np.where(far, off_x, 0.0)
+            dy[left] -= np.where(far, off_y, 0.0)
+            left = left[far]  # a cell that met a hole is NaN and stays so
+            if left.size == 0:
                 break
-            known = np.isfinite(off_x)
-            px, py = np.where(known, px - off_x, px), np.where(known, py - off_y, py)
-        return result
+        result[left] = np.nan
+        out: Float = result.reshape(window.shape)
+        return out
+
+    def _xy(self, window: Window) -> tuple[Float, Float]:
+        """Return coordinates of the cells in the alignment's system."""
+        if self._crs is not None and self.grid.crs is not None:
+            return GridProjection(self.grid, self._crs).at(window)
+        x, y = self.grid.xy(*window.pixel_centres())
+        return np.broadcast_to(x, window.shape), np.broadcast_to(y, window.shape)

@@ -29,9 +29,10 @@ class NuthKaab:
 
     .. math:: dh = s_z - \tan\alpha \, (s_x \cos\psi + s_y \sin\psi),
 
-    where :math:`\alpha` is the slope of the reference and :math:`\psi` the direction in which it rises (eq. 1-3 of the
-    paper, with the direction instead of the aspect). :math:`(dh - \mathrm{median}\, dh) / \tan\alpha` is binned by direction,
-    a cosine is fitted to the medians of the bins, the shift is applied and all is repeated.
+    where :math:`\alpha` is the slope of the reference and :math:`\psi` the direction in which it
+    rises (eq. 1-3 of the paper, with the direction instead of the aspect).
+    :math:`(dh - \mathrm{median}\, dh) / \tan\alpha` is binned by direction, a cosine is fitted to
+    the medians of the bins, the shift is applied and all is repeated.
 
     References
     ----------
@@ -67,7 +68,8 @@ class NuthKaab:
         Parameters
         ----------
         reference, moving
-            Heights [m] above the same surface; grids and CRS may differ. The reference's CRS must be projected.
+            Heights [m] above the same surface; grids and CRS may differ. The reference's CRS must
+            be projected.
         valid
             Mask of stable terrain on any grid: cells where it is 0 are left out.
         engine
@@ -78,14 +80,24 @@ class NuthKaab:
         Raises
         ------
         FitError
-            Where there are too few usable cells, or they do not fix the shift (flat, or all slopes face one way).
+            Where there are too few usable cells, or they do not fix the shift (flat, or all slopes
+            face one way).
         """
         crs = reference.grid.crs
         if crs is not None and crs.is_geographic:
-            msg = f"the reference is in degrees ({crs.name}): give one in a projected CRS (gdalwarp -t_srs)"
+            msg = (
+                f"the reference is in degrees ({crs.name}): "
+                "give one in a projected CRS (gdalwarp -t_srs)"
+            )
             raise InputError(msg)
         pair = Pair.of(
-            reference, moving, valid=valid, engine=engine, samples=self.samples, seed=self.seed, with_slopes=True
+            reference,
+            moving,
+            valid=valid,
+            engine=engine,
+            samples=self.samples,
+            seed=self.seed,
+            with_slopes=True,
         )
         slope_x, slope_y = pair.slopes
         steepness = np.hypot(slope_x, slope_y)
@@ -100,7 +112,10 @@ class NuthKaab:
             step = self._step(dh, steepness, bearing)
             length = float(np.hypot(*step))
             if length > _FURTHEST * pixel:
-                msg = f"iteration {iteration} asks for a step of {length:.6g} m: the terrain does not fix the shift"
+                msg = (
+                    f"iteration {iteration} asks for a step of {length:.6g} m: the terrain does "
+                    "not fix the shift; take a larger area or vertical-shift"
+                )
                 raise FitError(msg)
             shift = shift + step
             dh = pair.dh(*shift)
@@ -140,15 +155,23 @@ class NuthKaab:
         """Fit the cosine to the medians of the bins and return the shift that it stands for."""
         use = np.isfinite(dh) & (steepness > _FLATTEST)
         if use.sum() < _LEAST_SAMPLES:
-            msg = f"{int(use.sum())} cells with a slope: at least {_LEAST_SAMPLES} are needed; the terrain is too flat"
+            msg = (
+                f"{int(use.sum())} cells with a slope: at least {_LEAST_SAMPLES} are needed; the "
+                "terrain is too flat: take a larger area or vertical-shift"
+            )
             raise FitError(msg)
         scaled = (dh[use] - np.median(dh[use])) / steepness[use]
-        number = np.minimum(((bearing[use] + np.pi) / (2.0 * np.pi) * self.bins).astype(np.intp), self.bins - 1)
+        number = np.minimum(
+            ((bearing[use] + np.pi) / (2.0 * np.pi) * self.bins).astype(np.intp), self.bins - 1
+        )
         centres, medians = _bin_medians(number, scaled, self.bins)
         angle = (centres + 0.5) / self.bins * 2.0 * np.pi - np.pi
         design = np.column_stack([-np.cos(angle), -np.sin(angle), np.ones_like(angle)])
-        if angle.size < _LEAST_BINS or np.linalg.cond(design) > 1e3:  # noqa: PLR2004
-            msg = "all slopes face the same way, so that the shift is not fixed: take a larger area or vertical-shift"
+        if angle.size < _LEAST_BINS or np.linalg.cond(design) > 1e3:
+            msg = (
+                "all slopes face the same way, so that the shift is not fixed: "
+                "take a larger area or vertical-shift"
+            )
             raise FitError(msg)
         solution = np.linalg.lstsq(design, medians, rcond=None)[0]
         return np.asarray(solution[:2])

@@ -17,6 +17,7 @@ from trueground.grid import Grid, Window
 from trueground.projection import same_place
 from trueground.raster import ArrayRaster, Raster, as_float
 from trueground.sampling import Resampling, sample_surface
+from trueground.stats import usable
 from trueground.warp import PixelMap, Resampled
 
 Float = NDArray[np.float64]
@@ -27,7 +28,7 @@ _IN_MEMORY = 1 << 25  # px; smaller moving DEMs are read once and kept
 class _Cells(NamedTuple):
     """The sampled cells of a block."""
 
-    index: NDArray[np.int32]
+    position: NDArray[np.int32]
     """Position in the block, row by row."""
     height: NDArray[np.float32]
     """Reference [m]."""
@@ -41,8 +42,9 @@ class _Cells(NamedTuple):
 class Pair:
     """The cells of a reference at which a moving DEM is compared with it.
 
-    Cells are chosen by a hash of their row and column, so that the choice depends neither on blocks nor on threads. What is
-    kept of them is small; the moving DEM is read again, block by block, for each shift.
+    Cells are chosen by a hash of their row and column, so that the choice depends neither on
+    blocks nor on threads. What is kept of them is small; the moving DEM is read again, block by
+    block, for each shift.
     """
 
     reference: Raster
@@ -71,6 +73,9 @@ class Pair:
         FitError
             Where no usable cell is left.
         """
+        if samples < 1:
+            msg = f"{samples} samples: must be at least 1"
+            raise InputError(msg)
         check_overlap(reference, moving)
         reference, moving = as_float(reference), as_float(moving)
         for raster in (reference, moving):
@@ -88,7 +93,7 @@ class Pair:
             return _choose(reference, mask, window, share, seed, with_slopes)
 
         windows = [b.core for b in grid.blocks(_BLOCK)]
-        cells = tuple((w, c) for w, c in use.map(choose, windows) if c.index.size)
+        cells = tuple((w, c) for w, c in use.map(choose, windows) if c.position.size)
         if not cells:
             msg = "no cell of the reference has a height and is not masked: nothing to align with"
             raise FitError(msg)
@@ -111,7 +116,7 @@ class Pair:
         return (west + east) / 2.0, (south + north) / 2.0, float(z)
 
     def dh(self, shift_x: float, shift_y: float, *, resampling: Resampling = "bilinear") -> Float:
-        """Return reference - moving at all cells, the moving DEM shifted horizontally; NaN where it has no height."""
+        """Return reference - moving at all cells, moving shifted; NaN where it has no height."""
         parts = list(self._parts(shift_x, shift_y, resampling))
         return np.concatenate(parts)
 
@@ -125,7 +130,7 @@ class Pair:
         def part(window: Window) -> Float:
             chosen = cells[window]
             row, col = place.at(window)
-            at = chosen.index
+            at = chosen.position
             height = sample_surface(
                 self.moving, row.reshape(-1)[at], col.reshape(-1)[at], resampling=resampling
             )
@@ -136,20 +141,29 @@ class Pair:
 
 
 def _mask_on(valid: Raster, grid: Grid) -> Raster:
-    if valid.grid.crs is not None and grid.crs is not None and not same_place(valid.grid.crs, grid.crs):
+    if (
+        valid.grid.crs is not None
+        and grid.crs is not None
+        and not same_place(valid.grid.crs, grid.crs)
+    ):
         check_overlap(valid, ArrayRaster(array=np.zeros(grid.shape, dtype=np.uint8), grid=grid))
     return Resampled(source=valid, grid=grid, resampling="nearest")
 
 
-def _choose(
-    reference: Raster, mask: Raster | None, window: Window, share: float, seed: int, with_slopes: bool
+def _choose(  # noqa: PLR0917 (the parts of the choice)
+    reference: Raster,
+    mask: Raster | None,
+    window: Window,
+    share: float,
+    seed: int,
+    with_slopes: bool,
 ) -> _Cells:
     """Sample the cells of one block."""
     outer = reference.read(window.pad(1))[0]
     height = outer[1:-1, 1:-1]
     keep = np.isfinite(height)
     if mask is not None:
-        keep &= mask.read(window)[0] != 0
+        keep &= usable(mask, window)
     if share < 1.0:
         keep &= _hash(window, seed) < share
     if with_slopes:
@@ -172,10 +186,12 @@ def _choose(
 
 
 def _hash(window: Window, seed: int) -> Float:
-    """Return a number in [0, 1) for each pixel, from its row, column and a seed (splitmix64's finaliser)."""
+    """Return a number in [0, 1) for each pixel, from row, column and seed (splitmix64)."""
     rows, cols = window.pixel_centres()
     with np.errstate(over="ignore"):
-        key = (rows.astype(np.int64).astype(np.uint64) << np.uint64(32)) ^ cols.astype(np.int64).astype(np.uint64)
+        key = (rows.astype(np.int64).astype(np.uint64) << np.uint64(32)) ^ cols.astype(
+            np.int64
+        ).astype(np.uint64)
         key = key + np.uint64(0x9E3779B97F4A7C15) * np.uint64(seed + 1)
         key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         key = (key ^ (key >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -195,7 +211,10 @@ def require_samples(dh: Float, least: int) -> None:
     """
     count = int(np.isfinite(dh).sum())
     if count == 0:
-        msg = "the DEMs have no cell in common: where one has heights, the other has none or is masked"
+        msg = (
+            "the DEMs have no cell in common: "
+            "where one has heights, the other has none or is masked"
+        )
         raise OverlapError(msg)
     if count < least:
         msg = f"{count} usable cells in common: at least {least} are needed for a fit"

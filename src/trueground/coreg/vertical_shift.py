@@ -58,7 +58,13 @@ class VerticalShift:
             Called with steps done and their total.
         """
         pair = Pair.of(
-            reference, moving, valid=valid, engine=engine, samples=self.samples, seed=self.seed, with_slopes=False
+            reference,
+            moving,
+            valid=valid,
+            engine=engine,
+            samples=self.samples,
+            seed=self.seed,
+            with_slopes=False,
         )
         dh = pair.dh(0.0, 0.0)
         require_samples(dh, 1)

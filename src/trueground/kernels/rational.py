@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from trueground.kernels import kernel
+from trueground.kernels import fused
 
 LINE_OFF, SAMP_OFF, LAT_OFF, LONG_OFF, HEIGHT_OFF = 0, 1, 2, 3, 4
 LINE_SCALE, SAMP_SCALE, LAT_SCALE, LONG_SCALE, HEIGHT_SCALE = 5, 6, 7, 8, 9
@@ -19,10 +19,11 @@ SIZE = 90
 
 OK, DIVERGED = 0, 5
 MAX_ITERATIONS = 20
+BATCH = 64  # points that go through Newton's method together; their work arrays stay in the first cache
 FAR = 16.0  # normalised units; no sensor's domain reaches that far from its centre
 
 
-@kernel
+@fused
 def polynomial(m, k, x, y, h):
     """Cubic polynomial in normalised longitude `x`, latitude `y`, height `h`, as nested Horner schemes."""
     a = (
@@ -35,7 +36,7 @@ def polynomial(m, k, x, y, h):
     return a + x * (b + x * (c + x * m[k + 11]))
 
 
-@kernel
+@fused
 def polynomial_gradient(m, k, x, y, h):
     """Value of the polynomial and its derivatives by longitude and latitude (normalised)."""
     a1 = m[k + 2] + h * (m[k + 6] + h * m[k + 16])
@@ -53,7 +54,7 @@ def polynomial_gradient(m, k, x, y, h):
     return value, dx, dy
 
 
-@kernel
+@fused
 def wrap(degrees):
     """Bring a difference of longitudes into [-180, 180]."""
     if degrees > 180.0:
@@ -63,20 +64,44 @@ def wrap(degrees):
     return degrees
 
 
-@kernel
+@fused
 def project(model, lon, lat, height, row, col):
     """Image position (pixel centres at whole numbers, as the formulas have it) of ground points."""
+    per_lon = 1.0 / model[LONG_SCALE]
+    per_lat = 1.0 / model[LAT_SCALE]
+    per_height = 1.0 / model[HEIGHT_SCALE]
     for k in range(lon.size):
-        x = wrap(lon[k] - model[LONG_OFF]) / model[LONG_SCALE]
-        y = (lat[k] - model[LAT_OFF]) / model[LAT_SCALE]
-        h = (height[k] - model[HEIGHT_OFF]) / model[HEIGHT_SCALE]
+        x = wrap(lon[k] - model[LONG_OFF]) * per_lon
+        y = (lat[k] - model[LAT_OFF]) * per_lat
+        h = (height[k] - model[HEIGHT_OFF]) * per_height
         line = polynomial(model, LINE_NUM, x, y, h) / polynomial(model, LINE_DEN, x, y, h)
         samp = polynomial(model, SAMP_NUM, x, y, h) / polynomial(model, SAMP_DEN, x, y, h)
         row[k] = line * model[LINE_SCALE] + model[LINE_OFF]
         col[k] = samp * model[SAMP_SCALE] + model[SAMP_OFF]
 
 
-@kernel
+@fused
+def newton(model, line, samp, x, y, h):
+    """One step of Newton's method in normalised coordinates: the better position, and how far off the image was."""
+    nl, nlx, nly = polynomial_gradient(model, LINE_NUM, x, y, h)
+    dl, dlx, dly = polynomial_gradient(model, LINE_DEN, x, y, h)
+    ns, nsx, nsy = polynomial_gradient(model, SAMP_NUM, x, y, h)
+    ds, dsx, dsy = polynomial_gradient(model, SAMP_DEN, x, y, h)
+    per_l = 1.0 / dl
+    per_s = 1.0 / ds
+    fl = nl * per_l
+    fs = ns * per_s
+    el = line - fl
+    es = samp - fs
+    lx = (nlx - fl * dlx) * per_l
+    ly = (nly - fl * dly) * per_l
+    sx = (nsx - fs * dsx) * per_s
+    sy = (nsy - fs * dsy) * per_s
+    per_det = 1.0 / (lx * sy - ly * sx)
+    return x + (el * sy - es * ly) * per_det, y + (es * lx - el * sx) * per_det, el, es
+
+
+@fused
 def localize_point(model, row, col, height, tolerance):
     """Newton's method with the analytic Jacobian, from the centre of the domain.
 
@@ -85,42 +110,69 @@ def localize_point(model, row, col, height, tolerance):
     line = (row - model[LINE_OFF]) / model[LINE_SCALE]
     samp = (col - model[SAMP_OFF]) / model[SAMP_SCALE]
     h = (height - model[HEIGHT_OFF]) / model[HEIGHT_SCALE]
+    residual = np.nan
     if not (math.isfinite(line) and math.isfinite(samp) and math.isfinite(h)):
-        return np.nan, np.nan, DIVERGED, 0, np.nan
+        return np.nan, np.nan, DIVERGED, 0, residual
+    sign_l = polynomial(model, LINE_DEN, 0.0, 0.0, h)
+    sign_s = polynomial(model, SAMP_DEN, 0.0, 0.0, h)
     x, y = 0.0, 0.0
-    residual = np.inf
-    sign_l, sign_s = 0.0, 0.0
     for iteration in range(MAX_ITERATIONS):
-        nl, nlx, nly = polynomial_gradient(model, LINE_NUM, x, y, h)
-        dl, dlx, dly = polynomial_gradient(model, LINE_DEN, x, y, h)
-        ns, nsx, nsy = polynomial_gradient(model, SAMP_NUM, x, y, h)
-        ds, dsx, dsy = polynomial_gradient(model, SAMP_DEN, x, y, h)
-        if iteration == 0:
-            sign_l, sign_s = dl, ds
+        dl = polynomial(model, LINE_DEN, x, y, h)
+        ds = polynomial(model, SAMP_DEN, x, y, h)
         if not (dl * sign_l > 0.0 and ds * sign_s > 0.0):  # beyond a pole of the model
             return np.nan, np.nan, DIVERGED, iteration, residual
-        fl = nl / dl
-        fs = ns / ds
-        el = line - fl
-        es = samp - fs
+        next_x, next_y, el, es = newton(model, line, samp, x, y, h)
         residual = max(abs(el * model[LINE_SCALE]), abs(es * model[SAMP_SCALE]))
         if residual <= tolerance:
             lon = wrap(x * model[LONG_SCALE] + model[LONG_OFF])
             return lon, y * model[LAT_SCALE] + model[LAT_OFF], OK, iteration, residual
-        lx = (nlx - fl * dlx) / dl
-        ly = (nly - fl * dly) / dl
-        sx = (nsx - fs * dsx) / ds
-        sy = (nsy - fs * dsy) / ds
-        det = lx * sy - ly * sx
-        x += (el * sy - es * ly) / det
-        y += (es * lx - el * sx) / det
+        x, y = next_x, next_y
         if not (abs(x) < FAR and abs(y) < FAR):
             return np.nan, np.nan, DIVERGED, iteration, residual
     return np.nan, np.nan, DIVERGED, MAX_ITERATIONS, residual
 
 
-@kernel
-def localize(model, row, col, height, tolerance, lon, lat, status):
-    """Ground position at given heights of image positions; NaN and a status where there is none."""
-    for k in range(row.size):
-        lon[k], lat[k], status[k], _, _ = localize_point(model, row[k], col[k], height[k], tolerance)
+@fused
+def localize(model, start, row, col, height, tolerance, steps, lon, lat, status):
+    """Ground position at given heights of image positions; NaN and a status where there is none.
+
+    `start` holds two cubic polynomials in normalised sample, line and height: about where the point lies. From there
+    `steps` steps of Newton's method go over a batch of points together, without a branch, so that they vectorise; a point
+    that has not reached the tolerance then, or left the domain, is solved by itself from the centre.
+    """
+    per_line = 1.0 / model[LINE_SCALE]
+    per_samp = 1.0 / model[SAMP_SCALE]
+    per_height = 1.0 / model[HEIGHT_SCALE]
+    xs, ys = np.empty(BATCH), np.empty(BATCH)
+    lines, samps, hs = np.empty(BATCH), np.empty(BATCH), np.empty(BATCH)
+    residual = np.empty(BATCH)
+    for first in range(0, row.size, BATCH):
+        count = min(BATCH, row.size - first)
+        for k in range(count):
+            lines[k] = (row[first + k] - model[LINE_OFF]) * per_line
+            samps[k] = (col[first + k] - model[SAMP_OFF]) * per_samp
+            hs[k] = (height[first + k] - model[HEIGHT_OFF]) * per_height
+            xs[k] = polynomial(start, 0, samps[k], lines[k], hs[k])
+            ys[k] = polynomial(start, 20, samps[k], lines[k], hs[k])
+        for _ in range(steps):
+            for k in range(count):
+                xs[k], ys[k], _, _ = newton(model, lines[k], samps[k], xs[k], ys[k], hs[k])
+        for k in range(count):
+            x, y, h = xs[k], ys[k], hs[k]
+            dl = polynomial(model, LINE_DEN, x, y, h)
+            ds = polynomial(model, SAMP_DEN, x, y, h)
+            el = lines[k] - polynomial(model, LINE_NUM, x, y, h) / dl
+            es = samps[k] - polynomial(model, SAMP_NUM, x, y, h) / ds
+            off = max(abs(el * model[LINE_SCALE]), abs(es * model[SAMP_SCALE]))
+            same_side = (
+                dl * polynomial(model, LINE_DEN, 0.0, 0.0, h) > 0.0
+                and ds * polynomial(model, SAMP_DEN, 0.0, 0.0, h) > 0.0
+            )
+            residual[k] = off if same_side and abs(x) < FAR and abs(y) < FAR else np.inf
+            lon[first + k] = wrap(x * model[LONG_SCALE] + model[LONG_OFF])
+            lat[first + k] = y * model[LAT_SCALE] + model[LAT_OFF]
+            status[first + k] = OK
+        for k in range(count):
+            if not residual[k] <= tolerance:
+                n = first + k
+                lon[n], lat[n], status[n], _, _ = localize_point(model, row[n], col[n], height[n], tolerance)

@@ -132,15 +132,15 @@ def march(surface, tops, ray, reference, start, stop):
             t = max(start - top, t)  # come down to the highest point of the tile
             j = int(math.floor(u + t * (u1 + t * u2)))
             i = int(math.floor(v + t * (v1 + t * v2)))
-            j = min(max(j, tj * TILE), min(tj * TILE + TILE - 1, cols - 2))
-            i = min(max(i, ti * TILE), min(ti * TILE + TILE - 1, rows - 2))
+            j = min(max(j, tj * TILE), tj * TILE + TILE - 1, cols - 2)
+            i = min(max(i, ti * TILE), ti * TILE + TILE - 1, rows - 2)
         to_u = _reach(u, u1, u2, j + 1.0 if u1 > 0.0 else j * 1.0)
         to_v = _reach(v, v1, v2, i + 1.0 if v1 > 0.0 else i * 1.0)
-        leave = max(min(min(to_u, to_v), end), t)
+        leave = max(min(to_u, to_v, end), t)
         h0, h1 = start + up * t, start + up * leave
         z00, z01 = float(surface[i, j]), float(surface[i, j + 1])
         z10, z11 = float(surface[i + 1, j]), float(surface[i + 1, j + 1])
-        if min(h0, h1) <= max(max(z00, z01), max(z10, z11)):
+        if min(h0, h1) <= max(z00, z01, z10, z11):
             fu, fv = u + t * (u1 + t * u2) - j, v + t * (v1 + t * v2) - i
             gu, gv = u + leave * (u1 + leave * u2) - j, v + leave * (v1 + leave * v2) - i
             hit = _patch_hit(z00, z01, z10, z11, fu, fv, gu, gv, h0, h1)
@@ -203,7 +203,7 @@ def trace(surface, tops, lattice, step, heights, rows, cols, out):
     for k in range(rows.size):
         ray_at(lattice, step, heights, rows[k], cols[k], ray)
         h = march(surface, tops, ray, 0.0, heights[2], heights[0])
-        if not h == h or _from_the_side(surface, ray, h):
+        if h != h or _from_the_side(surface, ray, h):
             out[k, 0] = out[k, 1] = out[k, 2] = np.nan
             continue
         out[k, 0] = ray[3] + h * (ray[4] + h * ray[5])
@@ -228,7 +228,7 @@ def render(surface, tops, texture, zoom, lattice, step, heights, row0, col0, sam
                 col = col0 + j + (k % samples + 0.5) / samples
                 ray_at(lattice, step, heights, row, col, ray)
                 h = march(surface, tops, ray, 0.0, heights[2], heights[0])
-                if not h == h or _from_the_side(surface, ray, h):
+                if h != h or _from_the_side(surface, ray, h):
                     complete = False
                     break
                 v = ray[3] + h * (ray[4] + h * ray[5])
@@ -265,7 +265,10 @@ def visibility(surface, tops, lattice, step, heights, shape, rows, cols, row0, c
 
 @kernel
 def sunlit(surface, tops, along_u, along_v, row0, col0, top, out):
-    """Tell which cells of a window the sun reaches; cells of way for each metre up to it are given."""
+    """Tell which cells of a window the sun reaches.
+
+    `along_u`, `along_v`: cells gone towards it for each metre up.
+    """
     ray = np.empty(6)
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
@@ -288,4 +291,4 @@ def through(ray, v, u, z):
 def free(surface, tops, ray, z, top):
     """VISIBLE where nothing stands between a point of the surface and the sensor, else HIDDEN."""
     h = march(surface, tops, ray, z, z, top)
-    return VISIBLE if not h == h else HIDDEN
+    return VISIBLE if h != h else HIDDEN

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from trueground.engine import Engine, Threads, reduce_blocks
 from trueground.errors import InputError, OverlapError
 from trueground.grid import Window
+from trueground.plot.style import DH_LABEL, MINUS
 from trueground.raster import Raster, as_float
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def plot_histogram(
     ax: Axes,
     *,
     labels: tuple[str, str] = ("before", "after"),
-    xlabel: str = "dh = reference − moving [m]",
+    xlabel: str = DH_LABEL,
 ) -> Axes:
     """Draw one or two histograms with their medians (lines) and NMAD (in the legend).
 
@@ -153,7 +154,8 @@ def plot_histogram(
 def _legend(name: str, one: Histogram) -> str:
     parts = [name]
     if one.median is not None:
-        parts.append(f"median {one.median:.2f} m")
+        median = round(one.median, 2) + 0.0  # never a zero with a sign
+        parts.append(f"median {median:.2f} m")
     if one.nmad is not None:
         parts.append(f"NMAD {one.nmad:.2f} m")
-    return ", ".join(parts).replace("-", "−")
+    return ", ".join(parts).replace("-", MINUS)

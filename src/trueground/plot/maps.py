@@ -19,8 +19,10 @@ from trueground.plot.colours import (
     stretch,
 )
 from trueground.plot.overview import MAX_PIXELS, overview
+from trueground.plot.style import DH_LABEL
 from trueground.projection import horizontal
 from trueground.raster import Raster
+from trueground.stats import nmad
 from trueground.terrain import Hillshade, metres_per_unit
 from trueground.warp import on_grid
 
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     import geopandas as gpd
     from matplotlib.axes import Axes
 
-_NMAD = 1.4826  # standard deviation of normal errors over their median absolute deviation
 _BAR_SHARE = 0.3  # of the width: longest scale bar
 
 
@@ -72,7 +73,7 @@ def plot_dh(
     limit: float | None = None,
     hillshade: Raster | None = None,
     outlines: gpd.GeoSeries | gpd.GeoDataFrame | None = None,
-    label: str = "dh = reference − moving [m]",
+    label: str = DH_LABEL,
     title: str | None = None,
     decorations: bool = True,
     max_pixels: int = MAX_PIXELS,
@@ -177,8 +178,7 @@ def _median_nmad(values: NDArray[Any]) -> tuple[float, float]:
     finite = values[np.isfinite(values)]
     if not finite.size:
         return 0.0, 0.0
-    median = float(np.median(finite))
-    return median, _NMAD * float(np.median(np.abs(finite - median)))
+    return float(np.median(finite)), nmad(finite)
 
 
 def _show(ax: Axes, colours: NDArray[Any], grid: Grid) -> None:

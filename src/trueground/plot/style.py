@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Theme = Literal["light", "dark"]
+MINUS = "\N{MINUS SIGN}"
+DH_LABEL = f"dh = reference {MINUS} moving [m]"
 
 _COLOURS: dict[Theme, dict[str, str]] = {
     "light": {"text": "#2b2f36", "line": "#b9bec7", "first": "#8f97a5", "second": "#0b6e99"},
@@ -18,7 +20,13 @@ _COLOURS: dict[Theme, dict[str, str]] = {
 }
 
 
-def figure(width: float, height: float, *, dpi: float = 100.0) -> Figure:
+def figure(
+    width: float,
+    height: float,
+    *,
+    dpi: float = 100.0,
+    layout: Literal["constrained"] | None = "constrained",
+) -> Figure:
     """Make a figure of `width` x `height` inches without a window and without global state.
 
     Examples
@@ -28,7 +36,7 @@ def figure(width: float, height: float, *, dpi: float = 100.0) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=(width, height), dpi=dpi, layout="constrained")
+    made = Figure(figsize=(width, height), dpi=dpi, layout=layout)
     FigureCanvasAgg(made)
     return made
 
@@ -44,13 +52,14 @@ def figure_png(fig: Figure) -> bytes:
 def theme(name: Theme = "light") -> Iterator[None]:
     """Draw for a light or a dark page: make figure and axes inside; the background stays clear."""
     import matplotlib as mpl
+    from matplotlib.rcsetup import cycler
 
     colours = _COLOURS[name]
-    settings: dict[str, Any] = {
+    settings: Any = {
         "axes.edgecolor": colours["line"],
         "axes.facecolor": "none",
         "axes.labelcolor": colours["text"],
-        "axes.prop_cycle": mpl.cycler(color=[colours["first"], colours["second"]]),
+        "axes.prop_cycle": cycler(color=[colours["first"], colours["second"]]),
         "axes.spines.right": False,
         "axes.spines.top": False,
         "figure.facecolor": "none",

@@ -30,10 +30,10 @@ class RpcFit(NamedTuple):
     """Largest distance in the image [px]."""
 
 
-def fit_rpc(
+def fit_rpc(  # noqa: PLR0917 (the five coordinates of a point)
     row: ArrayLike,
     col: ArrayLike,
-    lon: ArrayLike,  # noqa: PLR0917 (the five coordinates of a point)
+    lon: ArrayLike,
     lat: ArrayLike,
     height: ArrayLike,
     *,
@@ -42,10 +42,13 @@ def fit_rpc(
 ) -> RpcFit:
     r"""Fit the rational functions of an RPC by iteratively reweighted linear least squares.
 
-    With coordinates normalised to [-1, 1], `r = N(x, y, h) / D(x, y, h)` is linear in the coefficients once multiplied by
-    `D`. Weights `1 / D` of the last iteration make the residuals those of the image again:
+    With coordinates normalised to [-1, 1], `r = N(x, y, h) / D(x, y, h)` is linear in the
+    coefficients `c` once multiplied by `D`. Weights `1 / D` of the iteration before make the
+    residuals those of the image again:
 
-    .. math:: \min \sum_k \left(\frac{N_k - r_k D_k}{D_k^{(i-1)}}\right)^2 + n \lambda^2 \sum_{j\,\text{not affine}} c_j^2
+    .. math::
+        \min \sum_k \left(\frac{N_k - r_k D_k}{D_k^{(i-1)}}\right)^2
+        + n \lambda^2 \sum_{j\,\text{not affine}} c_j^2
 
     Parameters
     ----------
@@ -54,10 +57,12 @@ def fit_rpc(
     lon, lat
         Degrees on WGS 84; they may lie on both sides of the antimeridian.
     height
-        Metres above the WGS 84 ellipsoid. At least three levels, or the model is not determined in height.
+        Metres above the WGS 84 ellipsoid. Below four levels the ridge alone settles the terms that
+        are cubic in height.
     ridge
-        lambda: weight of the penalty on all but the affine terms, relative to one normalised equation. A dense lattice of a
-        rigorous model wants next to none (1e-9 to 1e-6); sixty noisy ground control points want about 1e-4.
+        lambda: weight of the penalty on all but the affine terms, relative to one normalised
+        equation. A dense lattice of a rigorous model wants next to none (1e-9 to 1e-7); sixty noisy
+        ground control points want about 1e-4.
     origin
         What the RPC says about where it came from.
 
@@ -75,8 +80,10 @@ def fit_rpc(
 
     References
     ----------
-    Tao, Hu: A comprehensive study of the rational function model for photogrammetric processing. PE&RS 67(12), 2001.
-    Hartley, Saxena: The cubic rational polynomial camera model. DARPA Image Understanding Workshop, 1997.
+    Tao, Hu: A comprehensive study of the rational function model for photogrammetric processing.
+    PE&RS 67(12), 2001.
+    Hartley, Saxena: The cubic rational polynomial camera model. DARPA Image Understanding Workshop,
+    1997.
 
     Examples
     --------
@@ -86,7 +93,9 @@ def fit_rpc(
     >>> fit.max < 1e-6
     True
     """
-    broad = np.broadcast_arrays(*(np.asarray(a, dtype=np.float64) for a in (row, col, lon, lat, height)))
+    broad = np.broadcast_arrays(
+        *(np.asarray(a, dtype=np.float64) for a in (row, col, lon, lat, height))
+    )
     row, col, lon, lat, height = (np.ascontiguousarray(a).reshape(-1) for a in broad)
     _check(row, col, lon, lat, height)
     west = float(lon[0])
@@ -97,8 +106,8 @@ def fit_rpc(
     (r, line_off, line_scale) = _normalised(row - HALF_PIXEL, "rows")
     (c, samp_off, samp_scale) = _normalised(col - HALF_PIXEL, "columns")
     design = _cubic(x, y, h)
-    line_num, line_den = _rational(design, r, ridge, "rows")
-    samp_num, samp_den = _rational(design, c, ridge, "columns")
+    line_num, line_den = _rational(design, r, ridge=ridge, name="rows")
+    samp_num, samp_den = _rational(design, c, ridge=ridge, name="columns")
     rpc = Rpc(
         line_off=line_off,
         samp_off=samp_off,
@@ -125,10 +134,13 @@ def _check(*coordinates: Float) -> None:
     size = coordinates[0].size
     finite = np.logical_and.reduce([np.isfinite(a) for a in coordinates])
     if not finite.all():
-        msg = f"{size - int(finite.sum())} of {size} points have a coordinate that is not finite; leave them out first"
+        bad = size - int(finite.sum())
+        msg = f"{bad} of {size} points have a coordinate that is not finite; leave them out first"
         raise InputError(msg)
     if size < _UNKNOWNS:
-        msg = f"{size} points: an RPC has {_UNKNOWNS} unknowns an axis; give at least as many points"
+        msg = (
+            f"{size} points: an RPC has {_UNKNOWNS} unknowns an axis; give at least as many points"
+        )
         raise InputError(msg)
 
 
@@ -146,16 +158,29 @@ def _cubic(x: Float, y: Float, h: Float) -> Float:
     """Return the terms (n, 20) of RPC00B, in its order; x is the longitude, y the latitude."""
     one = np.ones_like(x)
     terms = [one, x, y, h, x * y, x * h, y * h, x * x, y * y, h * h]
-    terms += [x * y * h, x**3, x * y * y, x * h * h, x * x * y, y**3, y * h * h, x * x * h, y * y * h, h**3]
+    terms += [
+        x * y * h,
+        x**3,
+        x * y * y,
+        x * h * h,
+        x * x * y,
+        y**3,
+        y * h * h,
+        x * x * h,
+        y * y * h,
+        h**3,
+    ]
     return np.stack(terms, axis=1)
 
 
 def _rational(
-    design: Float, value: Float, ridge: float, name: str
+    design: Float, value: Float, *, ridge: float, name: str
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return numerator and denominator of one axis."""
     n = value.size
-    equations = np.concatenate([design, -value[:, np.newaxis] * design[:, 1:], value[:, np.newaxis]], axis=1)
+    equations = np.concatenate(
+        [design, -value[:, np.newaxis] * design[:, 1:], value[:, np.newaxis]], axis=1
+    )
     penalty = np.zeros((_UNKNOWNS, _UNKNOWNS + 1))
     penalty[np.arange(_AFFINE, _UNKNOWNS), np.arange(_AFFINE, _UNKNOWNS)] = ridge * np.sqrt(n)
     denominator = np.ones(n)
@@ -167,7 +192,10 @@ def _rational(
         solution = np.linalg.lstsq(system[:, :-1], system[:, -1], rcond=None)[0]
         before, denominator = denominator, 1.0 + design[:, 1:] @ solution[_TERMS:]
         if denominator.min() <= 0.0:
-            msg = f"the denominator of the {name} vanishes among the points; raise the ridge (it is {ridge:g})"
+            msg = (
+                f"the denominator of the {name} vanishes among the points; "
+                f"raise the ridge, which is {ridge:g}"
+            )
             raise FitError(msg)
         if np.abs(denominator / before - 1.0).max() < _SETTLED:
             break

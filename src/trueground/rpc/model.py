@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,9 @@ Coefficients = tuple[float, ...]
 
 HALF_PIXEL = 0.5  # px from the outer corner, where trueground counts from, to the centre, where RPC formulas do
 _TOLERANCE = 1e-9  # px, residual of the inverse
+_NODES = np.linspace(-1.1, 1.1, 9)  # normalised units, at which the start of the inverse is fitted
+# Newton's method squares an error at each step; models curve so little that 1e-5 becomes some 1e-13, far below 1e-9 px.
+_ONE_STEP, _TWO_STEPS = 1e-5, 1e-2
 
 
 class Located(NamedTuple):
@@ -74,6 +77,8 @@ class Rpc:
     origin: str = ""
     """Where it was read from, and how its first pixel was counted there."""
     _packed: Float = field(init=False, repr=False, compare=False, hash=False)
+    _start: Float = field(init=False, repr=False, compare=False, hash=False)
+    _steps: int = field(init=False, repr=False, compare=False, hash=False)
 
     def __post_init__(self) -> None:
         packed = np.empty(rational.SIZE)
@@ -107,6 +112,9 @@ class Rpc:
                 raise RpcError(msg)
         packed.flags.writeable = False
         object.__setattr__(self, "_packed", packed)
+        start, steps = _start_of(packed)
+        object.__setattr__(self, "_start", start)
+        object.__setattr__(self, "_steps", steps)
 
     def project(self, lon: ArrayLike, lat: ArrayLike, height: ArrayLike) -> tuple[Float, Float]:
         """Return image positions of ground points.
@@ -154,7 +162,7 @@ class Rpc:
         lon, lat = np.empty(row.shape), np.empty(row.shape)
         status = np.empty(row.shape, dtype=np.uint8)
         rational.localize(
-            self._packed, row - HALF_PIXEL, col - HALF_PIXEL, height, _TOLERANCE, lon, lat, status
+            self._packed, self._start, row - HALF_PIXEL, col - HALF_PIXEL, height, _TOLERANCE, self._steps, lon, lat, status
         )
         status[~(np.isfinite(row) & np.isfinite(col) & np.isfinite(height))] = Status.BAD_INPUT
         height = np.where(status == Status.OK, height, np.nan)
@@ -175,7 +183,37 @@ class Rpc:
         return tags
 
 
-def _flat(*arrays: ArrayLike) -> tuple[list[Any], tuple[int, ...]]:
-    """Broadcast to one shape and return contiguous float64 vectors."""
-    broad = np.broadcast_arrays(*(np.asarray(a, dtype=np.float64) for a in arrays))
-    return [np.ascontiguousarray(a).reshape(-1) for a in broad], broad[0].shape
+def _start_of(packed: Float) -> tuple[Float, int]:
+    """Fit the cubic polynomials from which the inverse starts, and say how many steps of Newton's method they need.
+
+    The polynomials give normalised longitude and latitude of normalised sample, line and height. A model so odd that they
+    cannot be fitted gets none, and each of its points is solved from the centre.
+    """
+    x, y, h = (a.ravel() for a in np.meshgrid(_NODES, _NODES, _NODES[::2], indexing="ij"))
+    normalised = packed.copy()
+    normalised[:5], normalised[5:10] = 0.0, 1.0
+    line, samp = np.empty(x.shape), np.empty(x.shape)
+    rational.project(normalised, x, y, h, line, samp)
+    start = np.zeros(40)
+    if not (np.isfinite(line) & np.isfinite(samp)).all() or max(np.abs(line).max(), np.abs(samp).max()) > rational.FAR:
+        return start, 0
+    one = np.ones_like(line)
+    s, t = samp, line
+    terms = (one, s, t, h, s * t, s * h, t * h, s**2, t**2, h**2, s * t * h, s**3, s * t**2, s * h**2, s**2 * t,
+             t**3, t * h**2, s**2 * h, t**2 * h, h**3)  # fmt: skip
+    design = np.stack(terms, axis=1)
+    solution = np.linalg.lstsq(design, np.stack([x, y], axis=1), rcond=None)[0]
+    start[:20], start[20:] = solution.T
+    error = float(np.abs(design @ solution - np.stack([x, y], axis=1)).max())
+    return start, 1 if error < _ONE_STEP else 2 if error < _TWO_STEPS else 3
+
+
+def _flat(*arrays: ArrayLike) -> tuple[list[Float], tuple[int, ...]]:
+    """Broadcast to one shape; return contiguous, writable float64 vectors, so that kernels are compiled for one type."""
+    given = [np.asarray(a, dtype=np.float64) for a in arrays]
+    shape = np.broadcast_shapes(*(a.shape for a in given))
+    plain = [a.shape == shape and a.flags.c_contiguous and a.flags.writeable for a in given]
+    return [
+        (a if ready else np.array(np.broadcast_to(a, shape))).reshape(-1)
+        for a, ready in zip(given, plain, strict=True)
+    ], shape

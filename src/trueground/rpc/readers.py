@@ -10,13 +10,14 @@ from typing import Any
 from xml.etree import ElementTree
 
 from trueground.errors import InputError, RpcError
-from trueground.raster import FileRaster, is_local, open_dataset
+from trueground.raster import FileRaster, Raster, is_local, open_dataset, open_raster
 from trueground.rpc.model import Rpc
 
 _NAMES = tuple(f"{n}_{k}" for n in ("line", "samp", "lat", "long", "height") for k in ("off", "scale"))
 _POLYNOMIALS = ("line_num", "line_den", "samp_num", "samp_den")
 _LARGEST_TEXT = 1 << 22  # bytes; RPC files are of some 10 kB
 _TERMS = 20
+_NO_RPC = "{} has no RPC; give the file that holds it with --rpc (DIMAP XML, .geom, or an image with RPC tags)"
 
 
 def read_rpc(path: str | os.PathLike[str]) -> Rpc:
@@ -43,18 +44,16 @@ def read_rpc(path: str | os.PathLike[str]) -> Rpc:
         if not Path(name).is_file():
             msg = f"{name} does not exist; check the path"
             raise InputError(msg)
-        for looks_like, parse in _TEXT_FORMATS:
-            text = _text_of(name)
-            if text is not None and looks_like(text):
-                return _named(name, lambda parse=parse, text=text: parse(text))  # type: ignore[misc]
+        parse = _text_format(name)
+        if parse is not None:
+            return _named(name, parse)
     try:
         rpc = rpc_of_image(name)
     except InputError as error:
         msg = f"{name} is neither an image that GDAL reads nor an RPC file that trueground knows (DIMAP XML, .geom)"
         raise RpcError(msg) from error
     if rpc is None:
-        msg = f"{name} has no RPC; give the file that holds it with --rpc (DIMAP XML, .geom, or an image with RPC tags)"
-        raise RpcError(msg)
+        raise RpcError(_NO_RPC.format(name))
     return rpc
 
 
@@ -67,7 +66,7 @@ def rpc_of_image(path: str) -> Rpc | None:
     return _named(path, lambda: _from_gdal(tags))
 
 
-def rpc_for_image(image: FileRaster, rpc_path: str | os.PathLike[str] | None = None) -> Rpc:
+def rpc_for_image(image: Raster, rpc_path: str | os.PathLike[str] | None = None) -> Rpc:
     """Return the RPC in the image file's own pixels, with the offset of a crop taken off.
 
     Parameters
@@ -75,14 +74,31 @@ def rpc_for_image(image: FileRaster, rpc_path: str | os.PathLike[str] | None = N
     image
         The image.
     rpc_path
-        File with the RPC of the full scene; None: the RPC that the image carries, which counts its own pixels.
+        File with the RPC of the full scene. None: the RPC that the image carries, which counts its own pixels, or else
+        that of a `.geom` file of the same name beside it, which counts those of the scene.
     """
     if rpc_path is None:
-        return read_rpc(image.path)
+        if not isinstance(image, FileRaster):
+            msg = "an image in memory carries no RPC: give the file that holds it"
+            raise RpcError(msg)
+        own = rpc_of_image(image.path)
+        if own is not None:
+            return own
+        beside = Path(image.path).with_suffix(".geom")
+        if not is_local(image.path) or not beside.is_file():
+            raise RpcError(_NO_RPC.format(image.path))
+        rpc_path = beside
     return read_rpc(rpc_path).cropped(*crop_offset(image))
 
 
-def crop_offset(image: FileRaster) -> tuple[float, float]:
+def rpc_of(path: str, rpc_path: str | os.PathLike[str] | None = None) -> Rpc:
+    """Return the RPC of an image in its own pixels, or that of a file which holds an RPC alone."""
+    if rpc_path is None and is_local(path) and Path(path).is_file() and _text_format(path) is not None:
+        return read_rpc(path)
+    return rpc_for_image(open_raster(path), rpc_path)
+
+
+def crop_offset(image: Raster) -> tuple[float, float]:
     """Return the row and column of the scene at which an image was cut out, by its geotransform; (0, 0) otherwise."""
     t = image.grid.transform
     if image.grid.crs is not None or t.b != 0.0 or t.d != 0.0 or abs(t.a) != 1.0 or abs(t.e) != 1.0:
@@ -97,6 +113,15 @@ def _named(name: str, parse: Callable[[], Rpc]) -> Rpc:
     except RpcError as error:
         msg = f"{name}: {error}"
         raise RpcError(msg) from error
+
+
+def _text_format(name: str) -> Callable[[], Rpc] | None:
+    """Return the parser of a text file that holds an RPC, by its content; None for anything else."""
+    text = _text_of(name)
+    if text is None:
+        return None
+    known = next((parse for looks_like, parse in _TEXT_FORMATS if looks_like(text)), None)
+    return None if known is None else lambda: known(text)
 
 
 def _text_of(name: str) -> str | None:

@@ -1,0 +1,5 @@
+"""`python -m trueground`."""
+
+from trueground.cli import main
+
+main()

@@ -1,0 +1,118 @@
+"""`trueground align`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from trueground.cli.console import console
+from trueground.cli.options import DemResampling, Flag, Output, Repeated, outputs_differ_from
+
+
+def align(
+    reference: str,
+    moving: str,
+    /,
+    *,
+    output: Output,
+    method: Literal["nuth-kaab", "vertical-shift"] = "nuth-kaab",
+    exclude: Repeated = None,
+    include: Repeated = None,
+    mask: str | None = None,
+    transform: Path | None = None,
+    report: Path | None = None,
+    resampling: DemResampling = "bilinear",
+    grid: Literal["moving", "reference"] = "moving",
+    reference_heights: str | None = None,
+    moving_heights: str | None = None,
+    threads: Annotated[int, Parameter(validator=None)] = 0,
+    cog: Flag = False,
+) -> None:
+    """Move an elevation model onto a reference, so that their difference shows change and not misplacement.
+
+    Example: `trueground align reference.tif moving.tif -o aligned.tif --exclude glaciers.gpkg --transform shift.json`
+
+    Parameters
+    ----------
+    reference
+        DEM that is trusted.
+    moving
+        DEM to move; grid and CRS may differ.
+    output
+        The moved DEM (GeoTIFF).
+    method
+        How the shift is found.
+    exclude
+        Polygons of terrain to leave out, such as glaciers; may be given more than once.
+    include
+        Polygons outside of which terrain is left out; may be given more than once.
+    mask
+        Raster of stable terrain: cells where it is 0 are left out.
+    transform
+        Write the shift as JSON.
+    report
+        Write a report page (HTML).
+    resampling
+        How the moved DEM is interpolated.
+    grid
+        Grid of the output: the moving DEM's own, or the reference's.
+    reference_heights
+        What heights of the reference are above: ellipsoid, egm96, egm2008 or a grid file. Default: as its CRS says.
+    moving_heights
+        The same for the moving DEM.
+    threads
+        Number of threads; 0 takes all processors.
+    cog
+        Write a cloud-optimised GeoTIFF.
+    """
+    from trueground.coreg import METHODS
+    from trueground.datum_shift import in_common_datum
+    from trueground.difference import Difference, check_overlap
+    from trueground.engine import Threads
+    from trueground.raster import as_float, open_raster
+    from trueground.stats import statistics
+    from trueground.vectors import stable_terrain
+    from trueground.write import write, write_text
+
+    outputs_differ_from([reference, moving, mask, *(exclude or []), *(include or [])], [output, transform, report])
+    engine = Threads(threads)
+    fixed, loose = as_float(open_raster(reference)), as_float(open_raster(moving))
+    check_overlap(fixed, loose)
+    loose = in_common_datum(fixed, loose, reference_heights=reference_heights, moving_heights=moving_heights)
+    valid = stable_terrain(fixed.grid, exclude=exclude or [], include=include or [], mask=mask)
+    with console.progress("fit") as step, console.timed("fit"):
+        found = METHODS[method]().fit(fixed, loose, valid=valid, engine=engine, progress=step)
+    aligned = found.apply(loose, grid=fixed.grid if grid == "reference" else None, resampling=resampling)
+    history = {"reference": reference, "moving": moving, "transform": found.to_json(), "resampling": resampling}
+    with console.progress("write") as step, console.timed("write"):
+        write(aligned, output, engine=engine, driver="COG" if cog else "GTiff", history=history, progress=step)
+    if not found.converged:
+        console.warn(f"the fit did not converge in {len(found.iterations)} iterations; look at the differences")
+    if report is not None:
+        from trueground.report import write_alignment_report
+
+        before, after = Difference(first=fixed, second=loose), Difference(first=fixed, second=aligned)
+        with console.timed("statistics"):
+            found = found.with_statistics(
+                before=statistics(before, valid=valid, engine=engine).to_dict(),
+                after=statistics(after, valid=valid, engine=engine).to_dict(),
+            )
+        write_alignment_report(
+            report,
+            result=found.to_dict(),
+            before=before,
+            after=after,
+            reference=fixed,
+            outlines=None if valid is None else valid.outlines,
+            valid=valid,
+            inputs={"reference": reference, "moving": moving, "exclude": exclude or [], "include": include or []},
+            warnings=[] if found.converged else ["The fit did not converge."],
+            command=console.command,
+        )
+    if transform is not None:
+        write_text(transform, found.to_json())
+    print(f"shift x {found.shift_x:+.3f} m, y {found.shift_y:+.3f} m, z {found.shift_z:+.3f} m")
+    print(f"NMAD on {found.samples} cells: {found.nmad_before:.3f} m before, {found.nmad_after:.3f} m after")
+    console.note(f"wrote {', '.join(str(p) for p in (output, transform, report) if p is not None)}")

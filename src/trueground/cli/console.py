@@ -1,0 +1,92 @@
+"""What the user sees: messages and progress on standard error, results on standard output."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trueground.engine import Progress
+
+
+@dataclass
+class Console:
+    """How much is said."""
+
+    quiet: bool = False
+    verbose: bool = False
+    command: str = ""
+    """The command as it was given, for reports."""
+
+    def note(self, text: str) -> None:
+        """Say what was found or done."""
+        if not self.quiet:
+            print(text, file=sys.stderr)
+
+    def detail(self, text: str) -> None:
+        """Say more, where the user asked for it."""
+        if self.verbose:
+            print(text, file=sys.stderr)
+
+    def warn(self, text: str) -> None:
+        """Say what may be wrong, also when quiet."""
+        print(f"warning: {text}", file=sys.stderr)
+
+    def traceback(self) -> None:
+        """Print the traceback of the exception that is being handled."""
+        traceback.print_exc()
+
+    @contextlib.contextmanager
+    def warnings_in_one_line(self) -> Iterator[None]:
+        """Print warnings as one line each."""
+        # GDAL's messages come with the exception that they belong to; by themselves they would be printed twice.
+        logging.getLogger("rasterio").propagate = self.verbose
+        before = warnings.showwarning
+        warnings.showwarning = lambda message, *_a, **_k: self.warn(str(message))  # type: ignore[assignment]
+        try:
+            yield
+        finally:
+            warnings.showwarning = before
+
+    @contextlib.contextmanager
+    def progress(self, title: str) -> Iterator[Progress]:
+        """Show a bar on a terminal, and nothing in a pipe."""
+        if self.quiet or not sys.stderr.isatty():
+            yield lambda _done, _total: None
+            return
+        from rich.console import Console as RichConsole
+        from rich.progress import BarColumn, Progress as Bars, TextColumn, TimeRemainingColumn
+
+        bars = Bars(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total}"),
+            TimeRemainingColumn(),
+            console=RichConsole(stderr=True),
+            transient=True,
+        )
+        with bars:
+            task = bars.add_task(title, total=None)
+            yield lambda done, total: bars.update(task, completed=done, total=total)
+
+    @contextlib.contextmanager
+    def timed(self, what: str) -> Iterator[None]:
+        """Say how long a step took, where the user asked for more."""
+        start = time.perf_counter()
+        yield
+        self.detail(f"{what}: {time.perf_counter() - start:.2f} s")
+
+
+console = Console()
+
+
+def say_error(text: str) -> None:
+    """Print an error as one line."""
+    print(f"error: {' '.join(text.split())}", file=sys.stderr)

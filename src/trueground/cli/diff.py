@@ -1,0 +1,77 @@
+"""`trueground diff`."""
+
+from __future__ import annotations
+
+from trueground.cli.console import console
+from trueground.cli.options import DemResampling, Flag, Output, Repeated, outputs_differ_from
+
+
+def diff(
+    a: str,
+    b: str,
+    /,
+    *,
+    output: Output,
+    exclude: Repeated = None,
+    resampling: DemResampling = "bilinear",
+    a_heights: str | None = None,
+    b_heights: str | None = None,
+    threads: int = 0,
+    cog: Flag = False,
+) -> None:
+    """Subtract two elevation models: A - B on the grid of A.
+
+    Example: `trueground diff dem_2009.tif dem_1990.tif -o change.tif --exclude glaciers.gpkg`
+
+    Parameters
+    ----------
+    a
+        First raster.
+    b
+        Second raster; grid and CRS may differ.
+    output
+        The difference (GeoTIFF, float32).
+    exclude
+        Polygons that the printed figures leave out; the written difference has them.
+    resampling
+        How B is brought onto the grid of A.
+    a_heights
+        What heights of A are above: ellipsoid, egm96, egm2008 or a grid file. Default: as its CRS says.
+    b_heights
+        The same for B.
+    threads
+        Number of threads; 0 takes all processors.
+    cog
+        Write a cloud-optimised GeoTIFF.
+    """
+    from trueground.datum_shift import in_common_datum
+    from trueground.difference import Difference, check_overlap
+    from trueground.engine import Threads
+    from trueground.raster import open_raster
+    from trueground.stats import statistics
+    from trueground.vectors import stable_terrain
+    from trueground.write import write
+
+    outputs_differ_from([a, b, *(exclude or [])], [output])
+    engine = Threads(threads)
+    first, second = open_raster(a), open_raster(b)
+    check_overlap(first, second)
+    second = in_common_datum(first, second, reference_heights=a_heights, moving_heights=b_heights)
+    difference = Difference(first=first, second=second, resampling=resampling)
+    valid = stable_terrain(first.grid, exclude=exclude or [], include=[], mask=None)
+    with console.progress("difference") as step:
+        write(
+            difference,
+            output,
+            engine=engine,
+            driver="COG" if cog else "GTiff",
+            history={"first": a, "second": b, "resampling": resampling},
+            progress=step,
+        )
+    with console.progress("statistics") as step:
+        figures = statistics(open_raster(output), valid=valid, engine=engine, progress=step)
+    print(
+        f"{figures.count} cells: median {figures.median:.3f}, NMAD {figures.nmad:.3f}, mean {figures.mean:.3f}, "
+        f"std {figures.std:.3f}, RMSE {figures.rmse:.3f}, LE90 {figures.le90:.3f} m"
+    )
+    console.note(f"wrote {output}")

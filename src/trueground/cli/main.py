@@ -1,0 +1,106 @@
+"""The application: its commands, its options for all of them, and its exit codes."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+from types import FrameType
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from cyclopts.exceptions import CycloptsError
+
+from trueground import __version__
+from trueground.cli.align import align
+from trueground.cli.console import console, say_error
+from trueground.cli.demo import demo
+from trueground.cli.diff import diff
+from trueground.cli.info import info
+from trueground.cli.locate import locate
+from trueground.cli.ortho import ortho
+from trueground.cli.project import project
+from trueground.errors import TruegroundError
+
+DONE, FAILED, USAGE = 0, 1, 2
+
+app = App(
+    name="trueground",
+    version=__version__,
+    help="Put satellite images and elevation models in their true place on the ground, and prove it.",
+    help_format="markdown",
+    suppress_keyboard_interrupt=False,  # it would exit with 130 and say nothing
+)
+for _command in (align, ortho, locate, project, diff, info, demo):
+    app.command(_command)
+app.register_install_completion_command(name="--install-completion")
+
+
+app.meta.suppress_keyboard_interrupt = False
+
+
+@app.meta.default
+def _launch(
+    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative=())] = False,
+    verbose: Annotated[bool, Parameter(name=["--verbose", "-v"], negative=())] = False,
+) -> None:
+    """Run a command.
+
+    Parameters
+    ----------
+    quiet
+        Print results and errors only.
+    verbose
+        Print what is done, and the traceback of an error.
+    """
+    console.quiet = quiet and not verbose
+    console.verbose = verbose
+    console.command = shlex.join(["trueground", *tokens])
+    app(tokens, exit_on_error=False, print_error=False)
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 2 wrong usage, 1 everything else."""
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line and return the exit code."""
+    code = FAILED
+    try:
+        with console.warnings_in_one_line():
+            app.meta(arguments, exit_on_error=False, print_error=False)
+        sys.stdout.flush()
+        code = DONE
+    except CycloptsError as error:
+        say_error(f"{str(error).strip()} See 'trueground {_command_of(arguments)}--help'.")
+        code = USAGE
+    except TruegroundError as error:
+        if console.verbose:
+            console.traceback()
+        say_error(str(error))
+    except KeyboardInterrupt:
+        say_error("interrupted; nothing half-written was left")
+    except BrokenPipeError:  # the reader of a pipe has gone: nothing to tell it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except MemoryError:
+        say_error("out of memory; use fewer threads (--threads) or a machine with more")
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else FAILED
+    except Exception as error:  # noqa: BLE001 (the last resort: a line, not a traceback)
+        if console.verbose:
+            console.traceback()
+        say_error(f"{type(error).__name__}: {error}; run again with --verbose for the traceback, and please report it")
+    return code
+
+
+def _command_of(arguments: list[str]) -> str:
+    named = next((a for a in arguments if not a.startswith("-")), "")
+    return f"{named} " if named in app else ""

@@ -1,0 +1,105 @@
+"""`trueground ortho`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trueground.cli.console import console
+from trueground.cli.options import Bounds, Flag, ImageResampling, Output, outputs_differ_from, usage
+
+
+def ortho(
+    image: str,
+    /,
+    *,
+    dem: str,
+    output: Output,
+    rpc: str | None = None,
+    heights: str | None = None,
+    crs: str | None = None,
+    resolution: float | None = None,
+    bounds: Bounds = None,
+    like: Path | None = None,
+    resampling: ImageResampling = "bilinear",
+    threads: int = 0,
+    cog: Flag = False,
+) -> None:
+    """Put an image that carries RPCs in its true place on the ground, over an elevation model.
+
+    Example: `trueground ortho scene.tif --dem srtm.tif --heights egm96 -o ortho.tif --resolution 0.5`
+
+    Parameters
+    ----------
+    image
+        Image with RPC metadata, or any image with --rpc.
+    dem
+        Elevation model [m].
+    output
+        The orthoimage (GeoTIFF).
+    rpc
+        File with the RPC of the full scene: DIMAP XML, OTB .geom, or an image.
+    heights
+        What heights of the DEM are above: ellipsoid, egm96, egm2008 or a grid file. Default: as its CRS says.
+    crs
+        CRS of the output. Default: the UTM zone of the image.
+    resolution
+        Pixel size in units of the CRS. Default: what the image resolves.
+    bounds
+        West, south, east, north in the CRS. Default: what the image sees, on multiples of the resolution.
+    like
+        Take the grid of this raster.
+    resampling
+        How values between pixels are made.
+    threads
+        Number of threads; 0 takes all processors.
+    cog
+        Write a cloud-optimised GeoTIFF.
+    """
+    from trueground.dem import Dem
+    from trueground.engine import Threads
+    from trueground.ortho import Orthoimage, ortho_grid
+    from trueground.projection import parse_crs
+    from trueground.raster import open_raster
+    from trueground.rpc.readers import rpc_for_image
+    from trueground.write import write
+
+    if like is not None and not (crs is resolution is bounds is None):
+        msg = "--like gives the whole grid: leave out --crs, --resolution and --bounds."
+        raise usage(msg)
+    outputs_differ_from([image, dem, rpc, like], [output])
+    picture = open_raster(image)
+    model = rpc_for_image(picture, rpc)
+    surface = Dem.open(dem, heights=heights)
+    console.note(f"heights of {dem}: above {surface.datum}")
+    if like is not None:
+        grid = open_raster(like).grid
+    else:
+        grid = ortho_grid(
+            picture,
+            model,
+            surface,
+            crs=None if crs is None else parse_crs(crs),
+            resolution=resolution,
+            bounds=bounds,
+        )
+    result = Orthoimage(image=picture, rpc=model, dem=surface, grid=grid, resampling=resampling)
+    history = {
+        "image": image,
+        "dem": dem,
+        "heights": str(surface.datum),
+        "rpc": model.origin,
+        "resampling": resampling,
+    }
+    with console.progress("ortho") as step, console.timed("ortho"):
+        write(
+            result,
+            output,
+            engine=Threads(threads),
+            driver="COG" if cog else "GTiff",
+            history=history,
+            descriptions=tuple(d or "" for d in getattr(picture, "descriptions", ())),
+            progress=step,
+        )
+    west, south, east, north = grid.bounds
+    print(f"{grid!r}, bounds {west:.10g} {south:.10g} {east:.10g} {north:.10g}")
+    console.note(f"wrote {output}")

@@ -1,0 +1,12 @@
+"""Results as one self-contained HTML page: offline, printable, light and dark.
+
+A report is a pure function of results already saved: nothing is fitted or decided here, and
+templates compute nothing.
+"""
+
+from __future__ import annotations
+
+from trueground.report.alignment import write_alignment_report
+from trueground.report.demo import write_demo_report
+
+__all__ = ["write_alignment_report", "write_demo_report"]

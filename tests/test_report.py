@@ -1,0 +1,383 @@
+"""Reports: what stands in them, and how a real browser shows them."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pytest
+from affine import Affine
+from numpy.typing import NDArray
+from pyproj import CRS
+from shapely.geometry import box
+
+from trueground.errors import InputError, WriteError
+from trueground.grid import Grid
+from trueground.raster import ArrayRaster
+from trueground.report import write_alignment_report, write_demo_report
+from trueground.report.pictures import common_grid, encoded
+from trueground.report.text import MISSING, number, percent_change, plain, quantity, towards
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+MINUS = "\N{MINUS SIGN}"
+UTM = CRS(32632)
+GRID = Grid(crs=UTM, transform=Affine(20, 0, 5e5, 0, -20, 5e6), shape=(120, 150))
+OUTLINES = gpd.GeoSeries([box(500600, 4998600, 501400, 4999400)], crs=UTM)
+RESULT: dict[str, Any] = {
+    "method": "nuth-kaab",
+    "shift_x": 10.014,
+    "shift_y": -1.964,
+    "shift_z": -0.0004,
+    "matrix": np.eye(4).tolist(),
+    "centroid": [501500.0, 4998800.0, 300.0],
+    "nmad_before": 5.312,
+    "nmad_after": 2.07,
+    "iterations": [{"shift_x": 9.9, "nmad": 2.2}, {"shift_x": 0.1, "nmad": None}],
+    "statistics": {
+        "before": {"count": 18000, "median": -1.25, "nmad": 5.312, "rmse": 6.0, "le90": 9.0},
+        "after": {"count": 17990, "median": 0.01, "nmad": 2.07, "rmse": 2.5, "le90": 4.0},
+    },
+    "crs": "EPSG:32632",
+    "units": "metre",
+}
+
+
+def relief() -> NDArray[np.float32]:
+    rows, cols = np.mgrid[: GRID.shape[0], : GRID.shape[1]]
+    return (300 + 80 * np.sin(rows / 11) + 90 * np.cos(cols / 13 + rows / 29)).astype(np.float32)
+
+
+def difference(spread: float) -> ArrayRaster:
+    values = np.random.default_rng(4).normal(0, spread, GRID.shape).astype(np.float32)
+    values[10:20, 30:50] = np.nan
+    return ArrayRaster(array=values, grid=GRID)
+
+
+def orthoimages() -> list[ArrayRaster]:
+    """Left bright and right dark, and a second one that reaches further to the south-east."""
+    made = []
+    for east, level in ((0.0, 30), (40.0, 90)):
+        values = np.full((1, 200, 240), level, dtype=np.uint8)
+        values[:, :, :120] += 120
+        values[:, 60:100, 60:200] += 20
+        values[:, :8] = 0
+        transform = Affine(2, 0, 5e5 + east, 0, -2, 5e6 - east)
+        grid = Grid(crs=UTM, transform=transform, shape=(200, 240))
+        made.append(ArrayRaster(array=values, grid=grid, nodata=0))
+    return made
+
+
+def demo(path: Path, **changes: Any) -> str:
+    arguments: dict[str, Any] = {
+        "alignment": RESULT,
+        "before": difference(5.0),
+        "after": difference(2.0),
+        "reference": ArrayRaster(array=relief(), grid=GRID),
+        "outlines": OUTLINES,
+        "truth": {"shift_x": 10.0, "shift_y": -2.0, "shift_z": 0.0, "Height RMSE": 0.21},
+        "images": orthoimages(),
+        "numbers": {"RPC residual": (0.004, "px"), "Pixels": 12345, "Verdict": "good"},
+        "command": "trueground demo demo",
+    }
+    write_demo_report(path, **(arguments | changes))
+    return path.read_text(encoding="utf-8")
+
+
+def alignment(path: Path, **changes: Any) -> str:
+    arguments: dict[str, Any] = {
+        "result": RESULT,
+        "before": difference(5.0),
+        "after": difference(2.0),
+        "inputs": {"reference": "/data/ref.tif", "moving": Path("mov.tif")},
+        "command": "trueground align ref.tif mov.tif -o out.tif",
+    }
+    write_alignment_report(path, **(arguments | changes))
+    return path.read_text(encoding="utf-8")
+
+
+class Elements(HTMLParser):
+    """Collects elements and text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in ("meta", "link", "img", "input", "source"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def readable(page: str) -> str:
+    """The text that a reader sees, with plain spaces."""
+    body = re.sub(r"<style>.*?</style>|<script>.*?</script>", "", page, flags=re.DOTALL)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+def test_alignment_says_what_was_done(tmp_path: Path) -> None:
+    text = readable(alignment(tmp_path / "r.html", warnings=["Datums differ."]))
+    assert (
+        "mov.tif was moved 10.01 m east, 1.96 m south and 0.00 m down onto ref.tif; "
+        "the NMAD of their difference went from 5.31 m to 2.07 m." in text
+    )
+    assert text.index("Datums differ.") < text.index("NMAD of dh")
+    assert f"NMAD [m] 5.31 2.07 {MINUS}61 %" in text
+    assert f"Median [m] {MINUS}1.25 0.01" in text
+    assert "Pixels 18,000 17,990" in text
+    assert f"≤ {MINUS}20 m" in text
+    assert "≥ +20 m" in text
+    assert "trueground align ref.tif mov.tif -o out.tif" in text
+    assert "/data/ref.tif" in text
+
+
+def test_alignment_without_statistics(tmp_path: Path) -> None:
+    """What is missing is left out, and NaN is no number."""
+    few = {"shift_x": 1.0, "shift_y": float("nan"), "nmad_before": 5.0, "nmad_after": None}
+    text = readable(alignment(tmp_path / "r.html", result=few, inputs={}, command=""))
+    assert f"moving DEM was moved 1.00 m east, {MISSING} north and {MISSING} up" in text
+    assert f"NMAD [m] 5.00 {MISSING} {MISSING}" in text
+    assert "nan" not in text.lower()
+    assert "Iterations" not in text
+    assert "Mind this" not in text
+
+
+def test_all_nodata_is_still_a_page(tmp_path: Path) -> None:
+    empty = ArrayRaster(array=np.full(GRID.shape, np.nan, dtype=np.float32), grid=GRID)
+    page = alignment(tmp_path / "r.html", result={}, before=empty, after=empty)
+    assert "no data" in page
+
+
+def test_demo_says_how_good_it_is(tmp_path: Path) -> None:
+    text = readable(demo(tmp_path / "r.html"))
+    assert "Shift east [m] +10.01 +10.00 +0.014" in text
+    assert f"Shift north [m] {MINUS}1.96 {MINUS}2.00 +0.036" in text
+    assert "Error of the shift 0.036 m" in text
+    assert "Height RMSE 0.21 m" in text
+    assert "RPC residual 0.0040 px" in text
+    assert "Pixels 12,345" in text
+    with pytest.raises(InputError, match="exactly two"):
+        demo(tmp_path / "r.html", images=orthoimages()[:1])
+
+
+def test_the_page_is_complete_and_accessible(tmp_path: Path) -> None:
+    page = demo(tmp_path / "r.html")
+    assert re.findall(r"(?:https?:)?//[a-z]\S*", re.sub(r"data:[^\"']*", "", page)) == []
+    found = Elements(page)
+    assert found.open == []
+    images = found.all("img")
+    assert len(images) == 7  # two maps, a histogram, two to swipe, two small
+    for image in images:
+        assert (image["src"] or "").startswith("data:image/")
+        assert len(image["alt"] or "") > 10
+        assert 100 < int(image["width"] or 0) < 2000
+        assert 100 < int(image["height"] or 0) < 2000
+    identifiers = [a["id"] for _, a in found.elements if "id" in a]
+    assert len(identifiers) == len(set(identifiers))
+    for section in found.all("section"):
+        assert section["aria-labelledby"] in identifiers
+    assert len(found.all("h1")) == 1
+    (slider,) = found.all("input")
+    assert slider["type"] == "range"
+    assert slider["aria-label"]
+    assert page.count("prefers-color-scheme: dark") >= 2
+    assert len(page) < 6_000_000
+
+
+def test_the_same_results_give_the_same_page(tmp_path: Path) -> None:
+    assert demo(tmp_path / "a.html") == demo(tmp_path / "b.html")
+
+
+def test_names_cannot_become_code(tmp_path: Path) -> None:
+    evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
+    result = RESULT | {"method": evil, "crs": evil, "units": evil, "parameters": {evil: evil}}
+    result["iterations"] = [{evil: evil}]
+    page = alignment(
+        tmp_path / "a.html",
+        result=result,
+        inputs={"moving": evil, "reference": evil, evil: [evil]},
+        warnings=[evil],
+        command=evil,
+    )
+    page += demo(tmp_path / "d.html", numbers={evil: evil}, image_names=(evil, evil), command=evil)
+    assert "&lt;script&gt;" in page
+    assert page.count("<script>") == 2
+    assert "<img src=x" not in page
+    assert all("onerror" not in a for _, a in Elements(page).elements)
+
+
+def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
+    with pytest.raises(WriteError, match="does not exist"):
+        alignment(tmp_path / "no" / "r.html")
+
+
+def test_the_histogram_leaves_out_the_outlines(tmp_path: Path, monkeypatch: Any) -> None:
+    from trueground.report import differences as module
+
+    totals: list[int] = []
+    original = module.histogram_of
+
+    def spy(*args: Any, **kwargs: Any) -> Any:
+        found = original(*args, **kwargs)
+        totals.append(found.total)
+        return found
+
+    monkeypatch.setattr(module, "histogram_of", spy)
+    alignment(tmp_path / "r.html")
+    alignment(tmp_path / "r.html", outlines=OUTLINES.to_crs(4326))
+    inside = 40 * 40  # px of 20 m in 800 m x 800 m; the hole of the data lies elsewhere
+    assert totals[0] - totals[2] == inside
+    mask = ArrayRaster(array=np.zeros(GRID.shape, dtype=np.uint8), grid=GRID)
+    mask.array[0, 50:60, 50:60] = 1
+    text = readable(alignment(tmp_path / "r.html", outlines=OUTLINES, valid=mask))
+    assert totals[4:] == [100, 100]
+    assert "on stable terrain" in text
+
+
+def test_shifts_in_degrees(tmp_path: Path) -> None:
+    geographic = RESULT | {"crs": CRS(4326).to_wkt(), "units": None, "shift_x": 1.23e-5}
+    text = readable(alignment(tmp_path / "r.html", result=geographic, inputs={"exclude": []}))
+    assert "was moved 0.0000123° east" in text
+    assert "WGS 84 (EPSG:4326)" in text
+    assert "GEOGCRS" not in text
+    assert "Exclude" not in text
+
+
+def test_grids_are_joined() -> None:
+    first, second = (image.grid for image in orthoimages())
+    joined = common_grid(first, second)
+    assert joined.shape == (220, 260)
+    assert joined.bounds == (5e5, 5e6 - 440, 5e5 + 520, 5e6)
+    assert common_grid(first, first) == first
+
+
+def test_large_pictures_are_webp() -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (500, 500, 3), dtype=np.uint8)
+    assert encoded(noise).startswith("data:image/webp;base64,")
+    assert encoded(noise // 255).startswith("data:image/png;base64,")
+
+
+def test_words_and_numbers() -> None:
+    assert number(-0.001) == "0.00"
+    assert number(-1234.5, decimals=1) == f"{MINUS}1,234.5"
+    assert quantity(0.000_012_3, "°") == "0.0000123°"
+    assert quantity(0.0042).startswith("0.0042")
+    assert towards(None, ("east", "west")) == f"{MISSING} east"
+    assert percent_change(0.0, 1.0) == ""
+    assert percent_change(None, 1.0) == ""
+    assert plain([1, None, 2.5, True, "a"]) == f"1, {MISSING}, 2.5, yes, a"
+    assert plain(float("inf")) == MISSING
+    assert plain(-5192500.0) == f"{MINUS}5,192,500.0"
+
+
+# ------------------------------------------------------------------ in a browser
+
+PROBE = """<script>
+window.addEventListener("load", () => {
+  const swipe = document.querySelector(".swipe"), range = swipe.querySelector("input");
+  const over = swipe.querySelector(".over"), before = getComputedStyle(over).clipPath;
+  range.focus();
+  range.value = 20;
+  range.dispatchEvent(new Event("input"));
+  const hit = swipe.getBoundingClientRect(), box = range.getBoundingClientRect();
+  document.body.dataset.probe = JSON.stringify({
+    natural: [...document.images].map(i => [i.naturalWidth, i.naturalHeight]),
+    shown: [...document.images].map(i => [i.clientWidth, i.clientHeight]),
+    focused: document.activeElement === range,
+    clip: [before, getComputedStyle(over).clipPath],
+    covers: Math.abs(hit.width - box.width) + Math.abs(hit.height - box.height),
+    wide: document.documentElement.scrollWidth - innerWidth,
+    width: innerWidth,
+    ground: getComputedStyle(document.body).backgroundColor,
+    requests: performance.getEntriesByType("resource")
+      .filter(e => !e.name.startsWith("data:")).length
+  });
+});
+</script>"""
+
+
+def chromium(folder: Path, page: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    assert CHROMIUM is not None
+    profile = folder / "profile"
+    shutil.rmtree(profile, ignore_errors=True)
+    quiet = (
+        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --hide-scrollbars "
+        "--disable-background-networking --disable-component-update --disable-sync "
+        "--disable-dev-shm-usage --enable-logging=stderr --virtual-time-budget=5000"
+    )
+    return subprocess.run(
+        [CHROMIUM, *quiet.split(), f"--user-data-dir={profile}", *options, page.as_uri()],
+        check=True,
+        timeout=120,
+        capture_output=True,
+        text=True,
+        cwd=folder,
+    )
+
+
+def probed(folder: Path, page: str, *options: str) -> dict[str, Any]:
+    path = folder / "probe.html"
+    path.write_text(page.replace("</body>", PROBE + "</body>"), encoding="utf-8")
+    run = chromium(folder, path, "--dump-dom", *options)
+    assert "CONSOLE" not in run.stderr, run.stderr
+    found = re.search(r'data-probe="([^"]*)"', run.stdout)
+    assert found is not None, run.stderr
+    values: dict[str, Any] = json.loads(html.unescape(found.group(1)))
+    return values
+
+
+@needs_chromium
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1280, 500])
+def test_in_a_browser(tmp_path: Path, width: int) -> None:
+    found = probed(tmp_path, demo(tmp_path / "r.html"), f"--window-size={width},900")
+    assert found["width"] == width
+    assert found["wide"] <= 0  # nothing hangs over the edge
+    assert all(min(size) > 100 for size in found["natural"] + found["shown"])
+    assert found["focused"]
+    assert found["covers"] < 1
+    assert found["clip"] == ["inset(0px 50% 0px 0px)", "inset(0px 80% 0px 0px)"]
+    assert found["requests"] == 0
+
+
+@needs_chromium
+@pytest.mark.slow
+def test_dark_and_light(tmp_path: Path) -> None:
+    page = demo(tmp_path / "r.html")
+    light = probed(tmp_path, page, "--blink-settings=preferredColorScheme=1")
+    dark = probed(tmp_path, page, "--blink-settings=preferredColorScheme=0")
+    brightness = [sum(map(int, re.findall(r"\d+", d["ground"])[:3])) for d in (dark, light)]
+    assert brightness[0] < 150
+    assert brightness[1] > 700
+
+
+@needs_chromium
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_screenshot_is_not_blank(tmp_path: Path, width: int) -> None:
+    from PIL import Image
+
+    demo(tmp_path / "r.html")
+    shot = tmp_path / "shot.png"
+    chromium(tmp_path, tmp_path / "r.html", f"--screenshot={shot}", f"--window-size={width},3000")
+    pixels = np.asarray(Image.open(shot).convert("RGB"))
+    assert pixels.shape == (3000, width, 3)
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 500
+    red = (pixels[..., 0] > 150) & (pixels[..., 2] < 90)
+    assert red.sum() > 1000  # of a map

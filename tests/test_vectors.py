@@ -1,0 +1,157 @@
+"""Outlines as masks: GDAL's rasterization as the oracle, any CRS, any block."""
+
+from __future__ import annotations
+
+import pickle
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import rasterio.features
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyproj import CRS
+from shapely.geometry import LineString, MultiPolygon, Point, Polygon, box
+
+from grids import coordinate_coded, turned
+from trueground.errors import InputError
+from trueground.grid import Grid, Window
+from trueground.raster import ArrayRaster
+from trueground.vectors import outline_mask, read_outlines, stable_terrain
+
+UTM31 = CRS.from_epsg(32631)
+
+
+def _frame(*shapes, crs=UTM31):
+    return gpd.GeoDataFrame(geometry=list(shapes), crs=crs)
+
+
+def _ring(grid, row, col, radius, points=40):
+    """A polygon around a pixel, with a hole in it."""
+    angle = np.linspace(0.0, 2.0 * np.pi, points, endpoint=False)
+
+    def circle(r):
+        return list(zip(*grid.xy(row + r * np.sin(angle), col + r * np.cos(angle)), strict=True))
+
+    return Polygon(circle(radius), [circle(radius / 3.0)])
+
+
+def _everything(raster):
+    return raster.read(raster.grid.window)[0]
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 99), st.integers(1, 70), st.booleans())
+def test_blocks_of_a_mask_equal_gdals_mask_of_all(seed, size, invert):
+    transform = turned((600_000.3, 4_900_000.7), 17.0, (10.0, -8.0))
+    grid = Grid(crs=UTM31, transform=transform, shape=(60, 80))
+    rng = np.random.default_rng(seed)
+    shapes = [_ring(grid, *rng.uniform(0, 70, 2), rng.uniform(2, 25)) for _ in range(4)]
+    mask = outline_mask([_frame(*shapes)], grid, invert=invert)
+    expected = rasterio.features.rasterize(shapes, grid.shape, transform=transform) ^ invert
+    found = np.zeros(grid.shape, dtype=np.uint8)
+    for block in grid.blocks(size):
+        found[block.core.slices_in(grid.window)] = mask.read(block.core)[0]
+    np.testing.assert_array_equal(found, expected)
+    assert found.any()
+
+
+def test_files_and_frames_in_any_crs(utm_grid, tmp_path):
+    ring = _ring(utm_grid, 50.0, 60.0, 30.0, points=400)
+    expected = _everything(outline_mask([_frame(ring)], utm_grid))
+    assert 0.1 < expected.mean() < 0.5
+    for name, crs in (("a.gpkg", 32632), ("a.geojson", 4326), ("a.shp", 3857), ("a.parquet", 4326)):
+        frame = _frame(ring).to_crs(crs)
+        if name.endswith("parquet"):
+            pytest.importorskip("pyarrow")
+        frame.to_file(tmp_path / name)
+        found = _everything(outline_mask([tmp_path / name], utm_grid))
+        assert (found != expected).mean() < 1e-3  # cells whose centre lies on the edge
+
+
+def test_compound_crs_of_the_grid_counts_horizontally(utm_grid):
+    ring = _frame(_ring(utm_grid, 50.0, 60.0, 30.0))
+    high = Grid(crs=CRS("EPSG:32631+5773"), transform=utm_grid.transform, shape=utm_grid.shape)
+    np.testing.assert_array_equal(
+        _everything(outline_mask([ring], high)), _everything(outline_mask([ring], utm_grid))
+    )
+
+
+def test_several_sources_add_up_and_lines_among_polygons_do_not_matter(utm_grid):
+    first, second = _ring(utm_grid, 20.0, 20.0, 15.0), _ring(utm_grid, 70.0, 90.0, 15.0)
+    both = _everything(
+        outline_mask([_frame(first), _frame(second, LineString([(0, 0), (1, 1)]))], utm_grid)
+    )
+    one = _everything(
+        outline_mask([_frame(MultiPolygon([first, second]), Polygon(), None)], utm_grid)
+    )
+    np.testing.assert_array_equal(both, one)
+
+
+def test_outlines_of_the_whole_world_do_no_harm(utm_grid):
+    """Glacier inventories reach where a UTM zone is not defined."""
+    near = _frame(_ring(utm_grid, 50.0, 60.0, 30.0))
+    far = gpd.GeoDataFrame(geometry=[box(-179, -90, 179, -60), box(170, 60, 179, 90)], crs=4326)
+    merged = gpd.GeoDataFrame(geometry=[*near.to_crs(4326).geometry, *far.geometry], crs=4326)
+    expected = _everything(outline_mask([near], utm_grid))
+    assert (_everything(outline_mask([merged], utm_grid)) != expected).mean() < 1e-3
+
+
+def test_nothing_near_is_all_zero_and_off_the_grid_is_no_data(utm_grid):
+    mask = outline_mask([_frame(box(0, 0, 1, 1))], utm_grid)
+    assert not _everything(mask).any()
+    everywhere = outline_mask([_frame(box(0, 0, 1e7, 1e7))], utm_grid)
+    found = everywhere.read(Window(-1, -1, 3, 3))[0]
+    np.testing.assert_array_equal(found, [[0, 0, 0], [0, 1, 1], [0, 1, 1]])
+    assert (everywhere.count, everywhere.dtype, everywhere.nodata) == (1, np.uint8, None)
+
+
+def test_a_mask_is_picklable(utm_grid):
+    mask = outline_mask([_frame(_ring(utm_grid, 50.0, 60.0, 30.0))], utm_grid)
+    np.testing.assert_array_equal(_everything(pickle.loads(pickle.dumps(mask))), _everything(mask))
+
+
+@pytest.mark.parametrize(
+    ("frame", "match"),
+    [
+        (_frame(box(0, 0, 1, 1), crs=None), "^the outlines: no CRS declared"),
+        (_frame(Point(0, 0), LineString([(0, 0), (1, 1)])), "^the outlines: no polygons"),
+        (_frame(), "no polygons"),
+    ],
+)
+def test_outlines_that_cannot_mask_are_refused(utm_grid, frame, match):
+    with pytest.raises(InputError, match=match) as caught:
+        outline_mask([frame], utm_grid)
+    assert "\n" not in str(caught.value)
+
+
+def test_unreadable_files_are_refused(tmp_path):
+    garbage = tmp_path / "garbage.gpkg"
+    garbage.write_bytes(b"\x00\x01" * 100)
+    table = tmp_path / "table.csv"
+    table.write_text("a,b\n1,2\n")
+    for path, match in (
+        (tmp_path / "none.gpkg", "does not exist"),
+        (garbage, "not a vector file"),
+        (table, "no geometry"),
+        (tmp_path, "not a vector file"),
+    ):
+        with pytest.raises(InputError, match=match) as caught:
+            read_outlines(path)
+        assert "\n" not in str(caught.value)
+
+
+def test_stable_terrain_is_what_all_parts_agree_on(utm_grid):
+    assert stable_terrain(utm_grid) is None
+    glacier = _frame(_ring(utm_grid, 50.0, 60.0, 30.0))
+    area = _frame(box(*utm_grid.crop(Window(0, 0, 100, 70)).bounds))
+    coarse = Grid.covering(utm_grid.bounds, 26.0, crs=UTM31)
+    codes = coordinate_coded(coarse).array[0]
+    mask = ArrayRaster(
+        array=np.where(codes < 30, np.where(codes < 5, np.nan, 1.0), 0.0), grid=coarse
+    )
+    found = _everything(stable_terrain(utm_grid, exclude=[glacier], include=[area], mask=mask))
+    rows, cols = (np.broadcast_to(a, utm_grid.shape) for a in utm_grid.window.pixel_centres())
+    usable = (rows * 10 / 26 > 5) & (rows * 10 / 26 < 30) & (cols < 70)
+    usable &= _everything(outline_mask([glacier], utm_grid)) == 0
+    np.testing.assert_array_equal(found, usable)
