@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -161,7 +162,7 @@ def ray_crossing(dem, row, col, height, *, steps=32):
             cuts.update(float(t) for t in (lines - a[0]) / (a[1] - a[0]) if 0.0 < t < 1.0)
     cuts = sorted(cuts)
     been_inside = False
-    for start, stop in zip(cuts[:-1], cuts[1:], strict=True):
+    for start, stop in itertools.pairwise(cuts):
         if stop - start < 1e-13:  # two lines met in one node
             continue
         r, c, _ = place(0.5 * (start + stop))

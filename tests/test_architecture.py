@@ -40,7 +40,9 @@ def test_kernels_are_serial_cached_and_free_of_the_gil(path):
         options = function.targetoptions
         assert options["nogil"]
         assert not options.get("parallel")
-        assert not options.get("fastmath")  # it breaks NaN
+        fast = options.get("fastmath") or set()
+        assert isinstance(fast, set)
+        assert fast <= {"reassoc", "contract", "arcp", "nsz"}  # others break NaN
         assert function.stats.cache_path is not None
 
 

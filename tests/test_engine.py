@@ -83,6 +83,20 @@ def test_an_exception_stops_the_run_and_names_the_window(engine):
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
+def test_blocks_that_wait_are_cancelled():
+    begun = []
+
+    def fails(window):
+        begun.append(window.row)
+        if window.row == 0:
+            raise InputError("oh")
+        time.sleep(0.1)
+
+    with pytest.raises(InputError):
+        list(Threads(4).map(fails, _windows(100)))
+    assert len(begun) <= 5  # eight were under way, four of them waiting
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_errors_of_ours_pass_as_they_are(engine):
     def fails(_):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from trueground.raster import as_float, open_raster
 from trueground.rpc.readers import read_rpc
 from trueground.samples.sensor import to_ecef, to_geodetic
 from trueground.samples.view import tile_maxima
-from trueground.samples.world import SIDES, Side
+from trueground.samples.synthetic import SIDES, Side
 from trueground.vectors import outline_mask
 
 Float = NDArray[np.float64]
@@ -141,14 +142,10 @@ def test_rpc_follows_the_sensor(world: samples.World, side: Side) -> None:
 @pytest.mark.parametrize("side", SIDES)
 def test_gdal_reads_the_same_rpc(world: samples.World, side: Side) -> None:
     import rasterio
-    from rasterio.errors import NotGeoreferencedWarning
     from rasterio.transform import RPCTransformer
 
     sensor = world.sensors[SIDES.index(side)]
-    with pytest.warns(NotGeoreferencedWarning), rasterio.open(world.images[0]):
-        pass
-    with pytest.warns(NotGeoreferencedWarning):
-        image = rasterio.open(world.images[SIDES.index(side)])
+    image = rasterio.open(world.images[SIDES.index(side)])
     assert image.crs is None
     assert image.nodata == 0
     row, col = some_pixels(sensor, 200, seed=6)
@@ -197,7 +194,7 @@ def test_march_agrees_with_brute_force(*, up: bool) -> None:
     hits = 0
     for _ in range(300):
         slope = rng.uniform(-0.8, 0.8, 2)
-        curve = rng.uniform(-1e-4, 1e-4, 2)
+        curve = rng.uniform(-1e-8, 1e-8, 2)  # some cm a km, as a sensor's rays have
         at = rng.uniform(5, 85), rng.uniform(5, 65)
         ray = np.array([at[0], slope[0], curve[0], at[1], slope[1], curve[1]])
         start, stop = (high, low)
@@ -248,7 +245,7 @@ def test_interpolated_rays_are_exact(world: samples.World) -> None:
     ray = np.empty(6)
     row, col = some_pixels(sensor, 200, seed=9)
     for k in range(row.size):
-        render.ray_at(view.rays, 25.0, view.heights, row[k], col[k], ray)
+        render.ray_at(view.rays, 10.0, view.heights, row[k], col[k], ray)
         for h in (1850.0, 2100.0, 2600.0):
             v, u = view.grid.rowcol(*project_utm(*sensor.locate(row[k], col[k], h)))
             miss = np.hypot(ray[0] + h * (ray[1] + h * ray[2]) - u + 0.5,
@@ -263,7 +260,7 @@ def test_interpolated_rays_are_exact(world: samples.World) -> None:
 def test_image_shows_the_ground(
     world: samples.World, reference: NDArray[np.float32], side: Side
 ) -> None:
-    """Visible ground points, projected by the sensor, have the texture's brightness in the image."""
+    """Visible ground points, projected by the sensor, are as bright in the image as the texture."""
     k = SIDES.index(side)
     grid = open_raster(world.reference).grid
     visible = everything(world.visible[k])
@@ -316,10 +313,10 @@ def test_visibility_agrees_with_the_first_hit(
     back = pyproj.Transformer.from_crs(32632, 4326, always_xy=True)
     row, col = world.sensors[k].project(*back.transform(x, y), z)
     _, _, height = view.trace(row, col)
-    # m; a ray 1e-4 px beside the cell's centre meets a wall of the town elsewhere
+    # 0.05 m: the interpolated ray passes 1e-4 m beside the centre of the cell, and walls are steep.
     higher = height > z + 0.05
     want = visible[cells[:, 0], cells[:, 1]] == 0
-    assert np.mean(higher != want) < 0.005
+    assert np.mean(higher != want) < 0.001
     outside = visible == 255
     x, y = grid.xy(*(np.argwhere(outside)[::997] + 0.5).T)
     at = np.argwhere(outside)[::997]
@@ -445,13 +442,13 @@ def test_same_seed_same_pixels(tmp_path: Path) -> None:
     assert first.outlines.read_bytes() == second.outlines.read_bytes()
 
 
-def make_cached(folder: str) -> str:
-    return str(samples.world(folder, size=200).folder)
-
-
 def test_two_processes_may_make_it_at_once(tmp_path: Path) -> None:
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
-        folders = pool.map(make_cached, [str(tmp_path / "cache")] * 2)
+    cache = str(tmp_path / "cache")
+    code = f"from trueground import samples; print(samples.world({cache!r}, size=200).folder)"
+    command = [sys.executable, "-c", code]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    folders = [process.communicate(timeout=300)[0].strip() for process in both]
+    assert [process.returncode for process in both] == [0, 0]
     assert folders[0] == folders[1]
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [Path(folders[0]).name]
     stamp = (Path(folders[0]) / "truth.json").stat().st_mtime_ns
@@ -465,7 +462,7 @@ def test_an_interrupted_making_leaves_nothing(
     def fail(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("trueground.samples.world.make_moving", fail)
+    monkeypatch.setattr("trueground.samples.synthetic.make_moving", fail)
     with pytest.raises(KeyboardInterrupt):
         samples.world(tmp_path, size=200)
     assert not list(tmp_path.iterdir())

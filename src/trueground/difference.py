@@ -77,7 +77,7 @@ def check_overlap(first: Raster, second: Raster) -> None:
     if first.grid.crs is not None and second.grid.crs is not None:
         two = project_bounds(second.grid.crs, first.grid.crs, two)
     if one[0] >= two[2] or two[0] >= one[2] or one[1] >= two[3] or two[1] >= one[3]:
-        shown = [", ".join(f"{v:.6g}" for v in b) for b in (one, two)]
+        shown = [", ".join(f"{v:.10g}" for v in b) for b in (one, two)]
         msg = (
             f"the rasters do not overlap: bounds {shown[0]} and {shown[1]} "
             "(west, south, east, north); check their CRS"

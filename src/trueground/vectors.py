@@ -79,6 +79,9 @@ def read_outlines(path: str | os.PathLike[str]) -> gpd.GeoDataFrame:
         raise InputError(msg)
     try:
         frame = gpd.read_parquet(name) if name.endswith(".parquet") else gpd.read_file(name)
+    except ImportError as error:
+        msg = f"{name} needs pyarrow: install it, or convert the file to GeoPackage"
+        raise InputError(msg) from error
     except (RuntimeError, ValueError, OSError) as error:
         msg = f"{name} is not a vector file that GDAL can read: {error}"
         raise InputError(msg) from error
@@ -129,7 +132,7 @@ def _placed(shapes: gpd.GeoSeries, crs: CRS | None, name: str) -> gpd.GeoSeries:
     if shapes.crs is None:
         msg = f"{name}: no CRS declared, so its place is unknown; assign one with ogr2ogr -a_srs"
         raise InputError(msg)
-    moved = shapes.to_crs(horizontal(crs))
+    moved = shapes.explode().to_crs(horizontal(crs))
     return moved[np.isfinite(moved.bounds).all(axis=1)]
 
 

@@ -148,7 +148,7 @@ class Datum:
                 "give one that covers the DEM with --heights"
             )
             raise DatumError(msg)
-        largest = np.nanmax(np.abs(result), initial=0.0)
+        largest = np.fmax.reduce(np.abs(result), axis=None, initial=0.0)
         if largest > _LARGEST_UNDULATION:
             msg = (
                 f"{self} holds values of {largest:.0f} m, and a geoid stays "

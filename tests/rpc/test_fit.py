@@ -69,7 +69,7 @@ def test_reports_its_residuals() -> None:
     points = lattice(rpc)
     row, col = rpc.project(*points)
     noise = np.random.default_rng(1).normal(0.0, 0.5, (2, *row.shape))
-    fit = fit_rpc(row + noise[0], col + noise[1], *points, ridge=1e-5)
+    fit = fit_rpc(row + noise[0], col + noise[1], *points, ridge=1e-3)
     fitted = fit.rpc.project(*points)
     distance = np.hypot(fitted[0] - row - noise[0], fitted[1] - col - noise[1])
     assert fit.max == pytest.approx(distance.max())
@@ -92,8 +92,11 @@ def test_ridge_tames_few_noisy_points() -> None:
         true = rpc.project(*others)
         return float(np.sqrt(np.mean((fitted[0] - true[0]) ** 2 + (fitted[1] - true[1]) ** 2)))
 
-    assert error(1e-4) < 1.0
-    assert error(1e-4) < error(1e-12) / 3.0
+    # px; noise of 0.3 px on 60 points
+    assert error(3e-2) < 0.9
+    assert error(3e-2) < error(1e-3) / 1.3
+    with pytest.raises(FitError, match="raise the ridge"):
+        fit_rpc(*noisy, *points, ridge=1e-7)
 
 
 def test_counts_from_the_corner() -> None:

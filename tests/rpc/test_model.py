@@ -107,6 +107,21 @@ def test_shapes_broadcast_and_inputs_stay_untouched():
     np.testing.assert_array_equal(strided, before)
 
 
+def test_a_point_does_not_depend_on_its_neighbours():
+    """To the last bit, or orthoimages would depend on their blocks."""
+    rng = np.random.default_rng(0)
+    lon, lat = rng.uniform(179.85, 180.05, 1003), rng.uniform(-17.6, -17.4, 1003)
+    height = rng.uniform(0.0, 700.0, 1003)
+    row, col = RPC.project(lon, lat, height)
+    there = RPC.localize(row, col, height)
+    for start, stop in ((0, 1), (1, 4), (3, 10), (500, 1003), (1002, 1003)):
+        part = slice(start, stop)
+        some = RPC.project(lon[part], lat[part], height[part])
+        np.testing.assert_array_equal(some, (row[part], col[part]))
+        back = RPC.localize(row[part], col[part], height[part])
+        np.testing.assert_array_equal(back[:2], (there.lon[part], there.lat[part]))
+
+
 def test_a_point_beyond_the_model_fails_with_a_status():
     found = RPC.localize([1e12, -1e9, 5000.0], [0.0, 1e15, 6000.0], [0.0, 0.0, 1e12])
     assert (found.status == Status.DIVERGED).all()

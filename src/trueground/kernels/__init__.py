@@ -58,8 +58,8 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 def fused(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a kernel whose multiplications and additions may be fused into one instruction.
 
-    It rounds once less and is safe for NaN. Vector and scalar code fuse alike, so a value does not depend on its place in
-    an array (a test holds it).
+    It rounds once less and is safe for NaN. Vector and scalar code fuse alike, so a value does not
+    depend on its place in an array (a test holds it).
     """
     return _compiled(function, fastmath={"contract"})
 

@@ -129,17 +129,18 @@ def march(surface, tops, ray, reference, start, stop):
                     j = int(math.floor(u + t * (u1 + t * u2)))
                     j = min(max(j, tj * TILE), tj * TILE + TILE - 1)
                 continue
-            t = max(start - top, t)  # come down to the highest point of the tile
-            j = int(math.floor(u + t * (u1 + t * u2)))
-            i = int(math.floor(v + t * (v1 + t * v2)))
-            j = min(max(j, tj * TILE), tj * TILE + TILE - 1, cols - 2)
-            i = min(max(i, ti * TILE), ti * TILE + TILE - 1, rows - 2)
+            if start - top > t:  # come down to the highest point of the tile
+                t = start - top
+                j = int(math.floor(u + t * (u1 + t * u2)))
+                i = int(math.floor(v + t * (v1 + t * v2)))
+                j = min(max(j, tj * TILE), tj * TILE + TILE - 1, cols - 2)
+                i = min(max(i, ti * TILE), ti * TILE + TILE - 1, rows - 2)
         to_u = _reach(u, u1, u2, j + 1.0 if u1 > 0.0 else j * 1.0)
         to_v = _reach(v, v1, v2, i + 1.0 if v1 > 0.0 else i * 1.0)
         leave = max(min(to_u, to_v, end), t)
         h0, h1 = start + up * t, start + up * leave
-        z00, z01 = float(surface[i, j]), float(surface[i, j + 1])
-        z10, z11 = float(surface[i + 1, j]), float(surface[i + 1, j + 1])
+        z00, z01 = np.float64(surface[i, j]), np.float64(surface[i, j + 1])
+        z10, z11 = np.float64(surface[i + 1, j]), np.float64(surface[i + 1, j + 1])
         if min(h0, h1) <= max(z00, z01, z10, z11):
             fu, fv = u + t * (u1 + t * u2) - j, v + t * (v1 + t * v2) - i
             gu, gv = u + leave * (u1 + leave * u2) - j, v + leave * (v1 + leave * v2) - i
@@ -257,7 +258,7 @@ def visibility(surface, tops, lattice, step, heights, shape, rows, cols, row0, c
             if not (0.0 <= row <= shape[0] and 0.0 <= col <= shape[1]):
                 out[i, j] = OUTSIDE
                 continue
-            z = float(surface[row0 + i, col0 + j])
+            z = np.float64(surface[row0 + i, col0 + j])
             ray_at(lattice, step, heights, row, col, ray)
             through(ray, row0 + i, col0 + j, z)
             out[i, j] = free(surface, tops, ray, z, heights[2])
@@ -272,7 +273,7 @@ def sunlit(surface, tops, along_u, along_v, row0, col0, top, out):
     ray = np.empty(6)
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
-            z = float(surface[row0 + i, col0 + j])
+            z = np.float64(surface[row0 + i, col0 + j])
             ray[0], ray[1], ray[2] = 0.0, along_u, 0.0
             ray[3], ray[4], ray[5] = 0.0, along_v, 0.0
             through(ray, row0 + i, col0 + j, z)

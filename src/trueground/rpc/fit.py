@@ -62,7 +62,7 @@ def fit_rpc(  # noqa: PLR0917 (the five coordinates of a point)
     ridge
         lambda: weight of the penalty on all but the affine terms, relative to one normalised
         equation. A dense lattice of a rigorous model wants next to none (1e-9 to 1e-7); sixty noisy
-        ground control points want about 1e-4.
+        ground control points want 1e-3 to 1e-1.
     origin
         What the RPC says about where it came from.
 

@@ -5,6 +5,6 @@ from __future__ import annotations
 from trueground.samples.moving import Distortion
 from trueground.samples.sensor import PushbroomSensor
 from trueground.samples.view import View
-from trueground.samples.world import World, make_world, world
+from trueground.samples.synthetic import World, make_world, world
 
 __all__ = ["Distortion", "PushbroomSensor", "View", "World", "make_world", "world"]

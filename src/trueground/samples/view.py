@@ -20,7 +20,7 @@ from trueground.samples.sensor import PushbroomSensor
 
 Float = NDArray[np.float64]
 
-_STEP_PX = 25  # between the exact rays of the image lattice: interpolated ones are 1e-5 px off
+_STEP_PX = 10  # between the exact rays of the image lattice: others are 1e-4 m off at most
 _STEP_CELLS = 25  # between the exactly projected ground points
 _HEADROOM_M = 50.0  # of the lattices above and below the surface
 

@@ -1,0 +1,112 @@
+"""The cells at which two DEMs are compared: chosen by a hash, whatever the blocks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from affine import Affine
+from known_terrain import dem, grid
+
+from trueground.coreg import pairs
+from trueground.coreg.pairs import Pair, _hash
+from trueground.engine import Serial
+from trueground.errors import InputError
+from trueground.grid import Window
+from trueground.raster import ArrayRaster
+
+
+def pair(reference, moving, **settings):
+    standard = {"valid": None, "engine": Serial(), "samples": 10**9, "seed": 0, "with_slopes": True}
+    return Pair.of(reference, moving, **{**standard, **settings})
+
+
+def test_the_hash_belongs_to_the_pixel():
+    whole = _hash(Window(0, 0, 200, 300), 1)
+    np.testing.assert_array_equal(_hash(Window(17, 23, 50, 60), 1), whole[17:67, 23:83])
+    assert not np.array_equal(_hash(Window(0, 0, 200, 300), 2), whole)
+
+
+def test_the_hash_is_uniform_and_does_not_follow_rows_or_columns():
+    values = _hash(Window(100_000, 50_000, 500, 500), 0)
+    assert 0.0 <= values.min() < values.max() < 1.0
+    # A quarter of a million uniform numbers: standard error of a mean 0.0006, of 500: 0.013.
+    assert values.mean() == pytest.approx(0.5, abs=0.003)
+    assert values.std() == pytest.approx(12**-0.5, abs=0.002)
+    assert values.mean(axis=0).std() == pytest.approx(0.0129, rel=0.2)
+    assert values.mean(axis=1).std() == pytest.approx(0.0129, rel=0.2)
+    assert abs(np.corrcoef(values[:, 1:].ravel(), values[:, :-1].ravel())[0, 1]) < 0.01
+    assert abs(np.corrcoef(values[1:].ravel(), values[:-1].ravel())[0, 1]) < 0.01
+
+
+def test_a_sample_has_about_its_size_and_is_within_the_whole():
+    on = grid((200, 300))
+    small = pair(dem(on), dem(on), samples=6000)
+    chosen = np.concatenate([c.position for _, c in small.cells])
+    assert chosen.size == pytest.approx(6000, abs=4 * 6000**0.5)
+    assert np.unique(chosen).size == chosen.size
+
+
+@pytest.mark.parametrize("block", [16, 33, 1000])
+def test_blocks_change_nothing(monkeypatch, block):
+    on = grid((90, 100))
+    reference, moving = dem(on, holes=0.1), dem(on, (7.0, -3.0, 1.0))
+    whole = pair(reference, moving, samples=3000)
+    monkeypatch.setattr(pairs, "_BLOCK", block)
+    cut = pair(reference, moving, samples=3000)
+    np.testing.assert_array_equal(np.sort(cut.dh(3.0, 4.0)), np.sort(whole.dh(3.0, 4.0)))
+    for one, two in zip(cut.slopes, whole.slopes, strict=True):
+        np.testing.assert_array_equal(np.sort(one), np.sort(two))
+
+
+TRANSFORMS = [
+    Affine(20, 0, 5e5, 0, -20, 8e6),
+    Affine(20, 0, 5e5, 0, 20, 8e6),
+    Affine(15, 0, 5e5, 0, -30, 8e6),
+    Affine.translation(5e5, 8e6) @ Affine.rotation(40.0) @ Affine.scale(20.0, -20.0),
+]
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_slopes_of_a_plane(transform):
+    on = grid((30, 40), transform=transform)
+    plane = dem(on, surface=lambda x, y: 50 + 0.25 * (x - 5e5) - 0.5 * (y - 8e6))
+    east, north = pair(plane, plane).slopes
+    assert east.size == 28 * 38
+    # float32 heights of 1000 m are rounded to 6e-5 m, over 30 m
+    np.testing.assert_allclose(east, 0.25, atol=1e-5)
+    np.testing.assert_allclose(north, -0.5, atol=1e-5)
+
+
+def test_dh_is_reference_minus_shifted_moving():
+    on = grid((60, 70))
+    reference, moving = dem(on), dem(on, (40.0, -20.0, 3.0))
+    dh = pair(reference, moving).dh(40.0, -20.0)
+    np.testing.assert_allclose(dh[np.isfinite(dh)], 3.0, atol=2e-4)  # float32 at 600 m
+
+
+def test_centroid():
+    on = grid((60, 70))
+    x, y, z = pair(dem(on), dem(on)).centroid
+    assert (x, y) == ((on.bounds[0] + on.bounds[2]) / 2, (on.bounds[1] + on.bounds[3]) / 2)
+    assert z == pytest.approx(np.median(dem(on).array[0, 1:-1, 1:-1]))
+
+
+def test_a_mask_s_gaps_are_not_valid():
+    on = grid((30, 30))
+    mask = np.ones(on.shape, dtype=np.float32)
+    mask[:15] = np.nan
+    chosen = pair(dem(on), dem(on), valid=ArrayRaster(array=mask, grid=on), with_slopes=False)
+    assert sum(c.position.size for _, c in chosen.cells) == 15 * 30
+    small = grid((15, 30))  # a mask that ends within the reference
+    ones = ArrayRaster(array=np.ones(small.shape, dtype=np.uint8), grid=small)
+    chosen = pair(dem(on), dem(on), valid=ones, with_slopes=False)
+    assert sum(c.position.size for _, c in chosen.cells) == 15 * 30
+    marked = ArrayRaster(array=np.ones(small.shape, dtype=np.uint8), grid=small, nodata=255)
+    chosen = pair(dem(on), dem(on), valid=marked, with_slopes=False)
+    assert sum(c.position.size for _, c in chosen.cells) == 15 * 30
+
+
+def test_no_samples_at_all_make_no_sense():
+    on = grid((30, 30))
+    with pytest.raises(InputError, match="0 samples"):
+        pair(dem(on), dem(on), samples=0)

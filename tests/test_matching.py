@@ -1,0 +1,114 @@
+"""Offsets between images: known shifts of a fraction of a pixel come back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from trueground.errors import InputError
+from trueground.matching import patch_offsets
+
+
+def texture(shape=(256, 256), *, seed=0, slope=1.2):
+    """A periodic random image whose spectrum falls as that of a landscape."""
+    rng = np.random.default_rng(seed)
+    fr, fc = np.meshgrid(np.fft.fftfreq(shape[0]), np.fft.fftfreq(shape[1]), indexing="ij")
+    f = np.hypot(fr, fc)
+    f[0, 0] = 1.0
+    spectrum = np.fft.fft2(rng.normal(size=shape)) * f**-slope * (f < 0.45)
+    image = np.fft.ifft2(spectrum).real
+    return 100.0 + 20.0 * (image - image.mean()) / image.std()
+
+
+def moved(image, d_row, d_col):
+    """Shift by the Fourier theorem: what stood at (r, c) now stands at (r + d_row, c + d_col)."""
+    fr, fc = np.meshgrid(
+        np.fft.fftfreq(image.shape[0]), np.fft.fftfreq(image.shape[1]), indexing="ij"
+    )
+    return np.fft.ifft2(np.fft.fft2(image) * np.exp(-2j * np.pi * (fr * d_row + fc * d_col))).real
+
+
+SHIFTS = [(0.0, 0.0), (0.25, -0.4), (0.5, 0.5), (1.3, -2.7), (-7.6, 5.2), (10.0, 0.0), (-0.05, 12.49)]
+
+
+@pytest.mark.parametrize("shift", SHIFTS)
+@pytest.mark.parametrize("size", [32, 64])
+def test_known_shifts(shift, size):
+    if max(map(abs, shift)) > size / 4:
+        pytest.skip("beyond a quarter of the patch")
+    image = texture()
+    found = patch_offsets(image, moved(image, *shift), size=size)
+    assert found.d_row.size == (2 * 256 // size - 1) ** 2
+    # The taper moves with the patch and not with the image, which costs single patches hundredths.
+    bound = 0.02 if size == 64 else 0.05
+    assert np.nanmedian(found.d_row) == pytest.approx(shift[0], abs=0.01)
+    assert np.nanmedian(found.d_col) == pytest.approx(shift[1], abs=0.01)
+    assert np.sqrt(np.nanmean((found.d_row - shift[0]) ** 2)) < bound
+    assert np.sqrt(np.nanmean((found.d_col - shift[1]) ** 2)) < bound
+    assert np.isfinite(found.d_row).all()
+
+
+def test_with_noise_and_other_brightness():
+    image = texture()
+    rng = np.random.default_rng(1)
+    second = 30.0 + 0.6 * moved(image, 0.3, -1.6) + rng.normal(0.0, 1.0, image.shape)
+    found = patch_offsets(image + rng.normal(0.0, 2.0, image.shape), second)
+    # Noise of a tenth of the contrast.
+    assert np.median(found.d_row) == pytest.approx(0.3, abs=0.02)
+    assert np.median(found.d_col) == pytest.approx(-1.6, abs=0.02)
+    assert np.percentile(np.hypot(found.d_row - 0.3, found.d_col + 1.6), 90) < 0.1
+
+
+def test_sign_by_whole_pixels():
+    image = texture()
+    found = patch_offsets(image, np.roll(image, (3, -2), axis=(0, 1)))
+    # What the first shows lies 3 rows further down and 2 columns further left in the second.
+    np.testing.assert_allclose(found.d_row, 3.0, atol=1e-6)
+    np.testing.assert_allclose(found.d_col, -2.0, atol=1e-6)
+    assert (found.quality > 0.9).all()
+
+
+def test_places_of_the_patches():
+    image = texture((96, 128))
+    found = patch_offsets(image, image, size=32)
+    assert found.row.min() == found.col.min() == 16
+    assert (found.row.max(), found.col.max()) == (80, 112)
+    assert found.row.size == 5 * 7
+
+
+def test_patches_with_gaps_are_skipped():
+    image = texture()
+    gap = image.copy()
+    gap[100, 100] = np.nan
+    found = patch_offsets(image, gap, size=64)
+    assert found.row.size == 49 - 4
+    assert np.isfinite(found.d_row).all()
+    assert patch_offsets(image, np.full_like(image, np.nan)).row.size == 0
+
+
+def test_nothing_to_match():
+    flat = np.full((64, 64), 5.0)
+    found = patch_offsets(flat, texture((64, 64)))
+    assert np.isnan(found.d_row).all()
+    assert (found.quality == 0.0).all()
+
+
+def test_unrelated_images_have_no_quality():
+    alike = patch_offsets(texture(seed=1), texture(seed=1)).quality
+    other = patch_offsets(texture(seed=1), texture(seed=2)).quality
+    assert other.max() < 0.3 < alike.min()
+
+
+def test_integer_images():
+    image = texture()
+    found = patch_offsets(image.astype(np.uint8), moved(image, 0.4, 0.4).astype(np.uint8))
+    assert np.median(found.d_row) == pytest.approx(0.4, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "size"),
+    [((64, 64), (64, 65), 32), ((64,), (64,), 32), ((64, 64), (64, 64), 15), ((64, 64), (64, 64), 33)],
+)
+def test_what_cannot_be_compared_is_refused(first, second, size):
+    with pytest.raises(InputError, match="must be"):
+        patch_offsets(np.zeros(first), np.zeros(second), size=size)
