@@ -27,7 +27,10 @@ def main() -> None:
     start = time.perf_counter()
     found = NuthKaab().fit(reference, moving, engine=Serial())
     took = time.perf_counter() - start
-    print(f"trueground  {found.shift_x:.3f} {found.shift_y:.3f} {found.shift_z:.3f} m, {found.samples} cells, fit {took:.2f} s on one thread")
+    print(
+        f"trueground  {found.shift_x:.3f} {found.shift_y:.3f} {found.shift_z:.3f} m, "
+        f"{found.samples} cells, fit {took:.2f} s on one thread"
+    )
     before = statistics(Difference(first=reference, second=moving))
     after = statistics(Difference(first=reference, second=found.apply(moving)))
     print(f"NMAD of all cells: {before.nmad:.3f} m before, {after.nmad:.3f} m after")
@@ -45,7 +48,10 @@ def main() -> None:
         method.fit(one, two, random_state=42)
         took = time.perf_counter() - start
         shift = method.meta["outputs"]["affine"]
-        print(f"xDEM {xdem.__version__}  {shift['shift_x']:.3f} {shift['shift_y']:.3f} {shift['shift_z']:.3f} m, subsample {subsample:g}, fit {took:.2f} s")
+        print(
+            f"xDEM {xdem.__version__}  {shift['shift_x']:.3f} {shift['shift_y']:.3f} {shift['shift_z']:.3f} m, "
+            f"subsample {subsample:g}, fit {took:.2f} s"
+        )
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from pyproj import CRS
 
 from trueground.grid import Grid, Window
 from trueground.rpc.model import Rpc
-from trueground.write import write
+from trueground.writer import write
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,15 @@ class Waves:
     def read(self, window: Window) -> NDArray:
         x, y = self.grid.xy(*window.pixel_centres())
         size = self.grid.resolution[0]
-        x, y = (x - self.shift[0] - self.grid.transform.c) / size, (y - self.shift[1] - self.grid.transform.f) / size
+        x, y = (
+            (x - self.shift[0] - self.grid.transform.c) / size,
+            (y - self.shift[1] - self.grid.transform.f) / size,
+        )
         values = 800.0 + self.shift[2]
         for k, (length, height) in enumerate(((4000, 300.0), (900, 80.0), (230, 25.0), (60, 6.0))):
-            values = values + height * np.sin(2 * np.pi * x / length + k) * np.cos(2 * np.pi * y / (length * 0.8) + 2 * k)
+            values = values + height * np.sin(2 * np.pi * x / length + k) * np.cos(
+                2 * np.pi * y / (length * 0.8) + 2 * k
+            )
         rng = np.random.default_rng([window.row, window.col])
         values = values + rng.normal(0.0, self.noise, values.shape)
         return values[np.newaxis].astype(self.dtype)
@@ -62,7 +67,8 @@ def affine_rpc(size: int, gsd_degrees: float) -> Rpc:
     one = [1.0, 1e-5, 1e-5, 1e-5, *zeros[4:]]
     return Rpc(
         line_off=size / 2, samp_off=size / 2, lat_off=45.0, long_off=9.0, height_off=800.0,
-        line_scale=size / 2, samp_scale=size / 2, lat_scale=gsd_degrees * size / 2, long_scale=1.4 * gsd_degrees * size / 2,
+        line_scale=size / 2, samp_scale=size / 2,
+        lat_scale=gsd_degrees * size / 2, long_scale=1.4 * gsd_degrees * size / 2,
         height_scale=500.0, line_num=line, line_den=one, samp_num=samp, samp_den=one,
     )  # fmt: skip
 
@@ -75,7 +81,12 @@ def measured(arguments: list[str]) -> tuple[float, float, float, str]:
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         sys.exit(f"{arguments[:3]} failed")
-    return usage.ru_maxrss / 1024, time.perf_counter() - start, usage.ru_utime + usage.ru_stime, printed.strip()
+    return (
+        usage.ru_maxrss / 1024,
+        time.perf_counter() - start,
+        usage.ru_utime + usage.ru_stime,
+        printed.strip(),
+    )
 
 
 def main() -> None:
@@ -87,7 +98,11 @@ def main() -> None:
     size = options.size
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
-        utm = Grid(crs=CRS.from_epsg(32632), transform=Affine(10.0, 0, 400_000.0, 0, -10.0, 5_200_000.0), shape=(size, size))
+        utm = Grid(
+            crs=CRS.from_epsg(32632),
+            transform=Affine(10.0, 0, 400_000.0, 0, -10.0, 5_200_000.0),
+            shape=(size, size),
+        )
         f4, u2 = np.dtype(np.float32), np.dtype(np.uint16)
         write(Waves(utm, f4), folder / "reference.tif")
         write(Waves(utm, f4, (-13.0, 8.0, -2.0), 1.0), folder / "moving.tif")
@@ -96,17 +111,49 @@ def main() -> None:
         plain = Grid(crs=None, transform=Affine.identity(), shape=(size, size))
         write(Waves(plain, u2), folder / "image.tif", rpc_tags=rpc.to_tags())
         half = degrees * size * 0.8
-        dem = Grid.covering((9.0 - 1.4 * half, 45.0 - half, 9.0 + 1.4 * half, 45.0 + half), (2.8 * half / size, 2 * half / size), crs=CRS.from_epsg(4326))
+        dem = Grid.covering(
+            (9.0 - 1.4 * half, 45.0 - half, 9.0 + 1.4 * half, 45.0 + half),
+            (2.8 * half / size, 2 * half / size),
+            crs=CRS.from_epsg(4326),
+        )
         write(Waves(dem, f4), folder / "dem.tif")
-        print(f"inputs of {size} x {size} px made; peak memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(f"inputs of {size} x {size} px made; peak memory of this process {own:.0f} MB")
         tool = [sys.executable, "-m", "trueground"]
         for title, command in (
-            ("align", ["align", "reference.tif", "moving.tif", "-o", "aligned.tif", "--moving-heights", "ellipsoid", "--reference-heights", "ellipsoid"]),
-            ("ortho", ["ortho", "image.tif", "--dem", "dem.tif", "--heights", "ellipsoid", "-o", "ortho.tif"]),
+            (
+                "align",
+                [
+                    "align",
+                    "reference.tif",
+                    "moving.tif",
+                    "-o",
+                    "aligned.tif",
+                    "--moving-heights",
+                    "ellipsoid",
+                    "--reference-heights",
+                    "ellipsoid",
+                ],
+            ),
+            (
+                "ortho",
+                [
+                    "ortho",
+                    "image.tif",
+                    "--dem",
+                    "dem.tif",
+                    "--heights",
+                    "ellipsoid",
+                    "-o",
+                    "ortho.tif",
+                ],
+            ),
         ):
             paths = [str(folder / a) if a.endswith(".tif") else a for a in command]
             memory, wall, cpu, printed = measured([*tool, *paths])
-            print(f"{title}: {memory:.0f} MB peak, {wall:.1f} s wall, {cpu:.1f} s processor; {printed.splitlines()[0]}")
+            print(
+                f"{title}: {memory:.0f} MB peak, {wall:.1f} s wall, {cpu:.1f} s processor; {printed.splitlines()[0]}"
+            )
 
 
 if __name__ == "__main__":

@@ -21,7 +21,9 @@ def main() -> None:
     environment = {**os.environ, "TRUEGROUND_DATA": parser.parse_args().data}
     for script in SCRIPTS:
         print(f"== {script}", flush=True)
-        subprocess.run([sys.executable, Path(__file__).parent / script], check=True, env=environment)
+        subprocess.run(
+            [sys.executable, Path(__file__).parent / script], check=True, env=environment
+        )
 
 
 if __name__ == "__main__":

@@ -53,11 +53,11 @@ def test_against_proj(data_folder):
     n = undulation(orthometric.grid, path)
     assert 45.0 < n.min() < n.max() < 55.0
     up = in_common_datum(ellipsoidal, orthometric)
-    # float32 at 500 m: 3e-5 m; positions on a lattice good to 1e-3 px: 1e-5 m of undulation.
-    np.testing.assert_allclose(up.read(up.grid.window)[0], orthometric.array[0] + n, atol=1e-4)
+    # The grid that comes with trueground holds whole millimetres; float32 at 500 m: 3e-5 m.
+    np.testing.assert_allclose(up.read(up.grid.window)[0], orthometric.array[0] + n, atol=6e-4)
     down = in_common_datum(orthometric, ellipsoidal)
     n = undulation(ellipsoidal.grid, path)
-    np.testing.assert_allclose(down.read(down.grid.window)[0], 500.0 - n, atol=1e-4)
+    np.testing.assert_allclose(down.read(down.grid.window)[0], 500.0 - n, atol=6e-4)
 
 
 @pytest.mark.data
@@ -68,7 +68,7 @@ def test_a_grid_file_is_the_same_as_its_name(data_folder):
     )
     name = in_common_datum(plain, plain, reference_heights="ellipsoid", moving_heights="egm96")
     window = plain.grid.window
-    np.testing.assert_allclose(file.read(window), name.read(window), atol=1e-4)  # float32
+    np.testing.assert_allclose(file.read(window), name.read(window), atol=6e-4)  # whole millimetres
     assert float(name.read(window).mean()) == pytest.approx(150.0, abs=5.0)
 
 

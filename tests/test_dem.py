@@ -11,7 +11,8 @@ from scipy.interpolate import RegularGridInterpolator
 from trueground.dem import Dem
 from trueground.errors import DatumError, InputError
 from trueground.grid import Grid, Window
-from trueground.raster import ArrayRaster, to_xarray
+from trueground.lazy_array import to_xarray
+from trueground.raster import ArrayRaster
 from trueground.vertical import Datum
 
 UTM31, WGS84 = CRS.from_epsg(32631), CRS.from_epsg(4326)

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 import pytest
-from known_terrain import ORIGIN, UTM33, dem, grid
 from pyproj import CRS, Transformer
 
+from known_terrain import ORIGIN, UTM33, dem, grid
 from trueground.difference import Difference, check_overlap
 from trueground.errors import InputError, OverlapError, ProjectionError
 from trueground.grid import Grid, Window

@@ -32,20 +32,26 @@ SHIFTS = [(0.0, 0.0), (0.25, -0.4), (0.5, 0.5), (1.3, -2.7), (-7.6, 5.2), (10.0,
 
 
 @pytest.mark.parametrize("shift", SHIFTS)
-@pytest.mark.parametrize("size", [32, 64])
-def test_known_shifts(shift, size):
-    if max(map(abs, shift)) > size / 4:
-        pytest.skip("beyond a quarter of the patch")
+def test_known_shifts(shift):
     image = texture()
-    found = patch_offsets(image, moved(image, *shift), size=size)
-    assert found.d_row.size == (2 * 256 // size - 1) ** 2
-    # The taper moves with the patch and not with the image, which costs single patches hundredths.
-    bound = 0.02 if size == 64 else 0.05
-    assert np.nanmedian(found.d_row) == pytest.approx(shift[0], abs=0.01)
-    assert np.nanmedian(found.d_col) == pytest.approx(shift[1], abs=0.01)
-    assert np.sqrt(np.nanmean((found.d_row - shift[0]) ** 2)) < bound
-    assert np.sqrt(np.nanmean((found.d_col - shift[1]) ** 2)) < bound
-    assert np.isfinite(found.d_row).all()
+    found = patch_offsets(image, moved(image, *shift))
+    assert found.d_row.size == 49
+    # The taper stays in its place while the image moves, which draws a fraction of a pixel by 1 %
+    # of it towards zero: thousandths, and 0.015 px beyond a sixth of the patch.
+    assert np.median(found.d_row) == pytest.approx(shift[0], abs=0.02)
+    assert np.median(found.d_col) == pytest.approx(shift[1], abs=0.02)
+    error = np.hypot(found.d_row - shift[0], found.d_col - shift[1])
+    assert error.max() < 0.04
+    if max(map(abs, shift)) < 10.0:
+        assert np.percentile(error, 90) < 0.01
+
+
+@pytest.mark.parametrize("shift", SHIFTS[:4])
+def test_small_patches(shift):
+    image = texture()
+    found = patch_offsets(image, moved(image, *shift), size=32)
+    error = np.hypot(found.d_row - shift[0], found.d_col - shift[1])
+    assert np.percentile(error, 90) < 0.05  # four times the share of a patch of 64 px
 
 
 def test_with_noise_and_other_brightness():
@@ -63,9 +69,10 @@ def test_sign_by_whole_pixels():
     image = texture()
     found = patch_offsets(image, np.roll(image, (3, -2), axis=(0, 1)))
     # What the first shows lies 3 rows further down and 2 columns further left in the second.
-    np.testing.assert_allclose(found.d_row, 3.0, atol=1e-6)
-    np.testing.assert_allclose(found.d_col, -2.0, atol=1e-6)
-    assert (found.quality > 0.9).all()
+    # Thousandths: what the taper lets in on one side differs from what it lets out on the other.
+    np.testing.assert_allclose(found.d_row, 3.0, atol=5e-3)
+    np.testing.assert_allclose(found.d_col, -2.0, atol=5e-3)
+    assert (found.quality > 0.7).all()
 
 
 def test_places_of_the_patches():

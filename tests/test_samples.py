@@ -19,8 +19,8 @@ from trueground.kernels import render
 from trueground.raster import as_float, open_raster
 from trueground.rpc.readers import read_rpc
 from trueground.samples.sensor import to_ecef, to_geodetic
-from trueground.samples.view import tile_maxima
 from trueground.samples.synthetic import SIDES, Side
+from trueground.samples.view import tile_maxima
 from trueground.vectors import outline_mask
 
 Float = NDArray[np.float64]

@@ -17,7 +17,7 @@ from trueground.errors import InputError
 from trueground.grid import Grid, Window
 from trueground.raster import ArrayRaster, open_raster
 from trueground.terrain import Hillshade, Slope
-from trueground.write import write
+from trueground.writer import write
 
 UTM = CRS(32632)
 

@@ -12,7 +12,7 @@ from trueground.errors import DatumError
 from trueground.grid import Grid
 from trueground.raster import ArrayRaster
 from trueground.vertical import Datum
-from trueground.write import write
+from trueground.writer import write
 
 WGS84 = CRS.from_epsg(4326)
 EGM96 = Datum.parse("egm96")

@@ -13,7 +13,8 @@ from pyproj import CRS
 from grids import coordinate_coded, turned
 from trueground.errors import InputError
 from trueground.grid import Grid, Window
-from trueground.raster import ArrayRaster, open_raster, to_xarray
+from trueground.lazy_array import to_xarray
+from trueground.raster import ArrayRaster, open_raster
 
 
 class Lazy:

@@ -11,25 +11,37 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from trueground.coreg import Alignment as Alignment, NuthKaab as NuthKaab
+    from trueground.coreg import Alignment as Alignment
+    from trueground.coreg import NuthKaab as NuthKaab
     from trueground.coreg import VerticalShift as VerticalShift
     from trueground.dem import Dem as Dem
     from trueground.difference import Difference as Difference
-    from trueground.engine import Serial as Serial, Threads as Threads
+    from trueground.engine import Serial as Serial
+    from trueground.engine import Threads as Threads
     from trueground.errors import TruegroundError as TruegroundError
-    from trueground.grid import Block as Block, Grid as Grid, Window as Window
-    from trueground.ortho import Orthoimage as Orthoimage, ortho_grid as ortho_grid
-    from trueground.raster import ArrayRaster as ArrayRaster, Raster as Raster
-    from trueground.raster import open_raster as open_raster, to_xarray as to_xarray
+    from trueground.grid import Block as Block
+    from trueground.grid import Grid as Grid
+    from trueground.grid import Window as Window
+    from trueground.lazy_array import to_xarray as to_xarray
+    from trueground.ortho import Orthoimage as Orthoimage
+    from trueground.ortho import ortho_grid as ortho_grid
+    from trueground.raster import ArrayRaster as ArrayRaster
+    from trueground.raster import Raster as Raster
+    from trueground.raster import open_raster as open_raster
     from trueground.rpc.localize import localize_on as localize_on
-    from trueground.rpc.model import Located as Located, Rpc as Rpc
-    from trueground.rpc.readers import read_rpc as read_rpc, rpc_for_image as rpc_for_image
-    from trueground.stats import Statistics as Statistics, statistics as statistics
+    from trueground.rpc.model import Located as Located
+    from trueground.rpc.model import Rpc as Rpc
+    from trueground.rpc.readers import read_rpc as read_rpc
+    from trueground.rpc.readers import rpc_for_image as rpc_for_image
+    from trueground.stats import Statistics as Statistics
+    from trueground.stats import statistics as statistics
     from trueground.status import Status as Status
-    from trueground.vectors import outline_mask as outline_mask, stable_terrain as stable_terrain
+    from trueground.vectors import outline_mask as outline_mask
+    from trueground.vectors import stable_terrain as stable_terrain
     from trueground.vertical import Datum as Datum
-    from trueground.warp import Resampled as Resampled, on_grid as on_grid
-    from trueground.write import write as write
+    from trueground.warp import Resampled as Resampled
+    from trueground.warp import on_grid as on_grid
+    from trueground.writer import write as write
 
 _HOMES = {
     "coreg": ("Alignment", "NuthKaab", "VerticalShift"),
@@ -39,7 +51,8 @@ _HOMES = {
     "errors": ("TruegroundError",),
     "grid": ("Block", "Grid", "Window"),
     "ortho": ("Orthoimage", "ortho_grid"),
-    "raster": ("ArrayRaster", "Raster", "open_raster", "to_xarray"),
+    "lazy_array": ("to_xarray",),
+    "raster": ("ArrayRaster", "Raster", "open_raster"),
     "rpc.localize": ("localize_on",),
     "rpc.model": ("Located", "Rpc"),
     "rpc.readers": ("read_rpc", "rpc_for_image"),
@@ -48,7 +61,7 @@ _HOMES = {
     "vectors": ("outline_mask", "stable_terrain"),
     "vertical": ("Datum",),
     "warp": ("Resampled", "on_grid"),
-    "write": ("write",),
+    "writer": ("write",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -21,7 +21,7 @@ from trueground.samples import World
 from trueground.stats import Statistics, statistics
 from trueground.vectors import stable_terrain
 from trueground.warp import on_grid
-from trueground.write import write, write_text
+from trueground.writer import write, write_text
 
 _RESOLUTION = 2.0  # m, of the orthoimages
 _LEAST_QUALITY = 0.1  # of a patch's correlation, below which it says nothing
@@ -45,7 +45,12 @@ class DemoResult:
 
 
 def run_demo(
-    world: World, folder: Path, *, engine: Engine | None = None, command: str = "", progress: Progress | None = None
+    world: World,
+    folder: Path,
+    *,
+    engine: Engine | None = None,
+    command: str = "",
+    progress: Progress | None = None,
 ) -> DemoResult:
     """Align the moving DEM, orthorectify both images over it, write a report into `folder`.
 
@@ -68,7 +73,9 @@ def run_demo(
     stable = stable_terrain(reference.grid, exclude=[world.outlines])
     found = NuthKaab().fit(reference, moving, valid=stable, engine=use)
     aligned = found.apply(moving)
-    aligned_path = write(aligned, folder / "aligned.tif", engine=use, history={"transform": found.to_json()})
+    aligned_path = write(
+        aligned, folder / "aligned.tif", engine=use, history={"transform": found.to_json()}
+    )
     step(1, 4)
     before = Difference(first=reference, second=moving)
     after = Difference(first=reference, second=open_raster(aligned_path))
@@ -80,11 +87,18 @@ def run_demo(
     orthos = _orthoimages(world, Dem.open(open_raster(aligned_path), heights="ellipsoid"))
     ortho_paths = []
     for name, ortho in zip(("left", "right"), orthos, strict=True):
-        ortho_paths.append(write(ortho, folder / f"ortho_{name}.tif", engine=use, history={"dem": "aligned.tif"}))
+        ortho_paths.append(
+            write(ortho, folder / f"ortho_{name}.tif", engine=use, history={"dem": "aligned.tif"})
+        )
     made = [open_raster(p) for p in ortho_paths]
     errors = [_against(ortho, open_raster(world.texture)) for ortho in made]
     step(3, 4)
-    east, north, up = (f - t for f, t in zip((found.shift_x, found.shift_y, found.shift_z), world.mean_shift, strict=True))
+    east, north, up = (
+        f - t
+        for f, t in zip(
+            (found.shift_x, found.shift_y, found.shift_z), world.mean_shift, strict=True
+        )
+    )
     result = DemoResult(
         files=(aligned_path, transform_path, *ortho_paths, folder / "report.html"),
         alignment=found,
@@ -115,10 +129,17 @@ def _orthoimages(world: World, dem: Dem) -> list[Orthoimage]:
     """Return both orthoimages on the part of one grid that both see."""
     images = [open_raster(p) for p in world.images]
     rpcs = [rpc_for_image(i) for i in images]
-    grids = [ortho_grid(i, r, dem, crs=dem.crs, resolution=_RESOLUTION) for i, r in zip(images, rpcs, strict=True)]
+    grids = [
+        ortho_grid(i, r, dem, crs=dem.crs, resolution=_RESOLUTION)
+        for i, r in zip(images, rpcs, strict=True)
+    ]
     (w1, s1, e1, n1), (w2, s2, e2, n2) = (g.bounds for g in grids)
-    common = Grid.covering((max(w1, w2), max(s1, s2), min(e1, e2), min(n1, n2)), _RESOLUTION, crs=dem.crs)
-    return [Orthoimage(image=i, rpc=r, dem=dem, grid=common) for i, r in zip(images, rpcs, strict=True)]
+    common = Grid.covering(
+        (max(w1, w2), max(s1, s2), min(e1, e2), min(n1, n2)), _RESOLUTION, crs=dem.crs
+    )
+    return [
+        Orthoimage(image=i, rpc=r, dem=dem, grid=common) for i, r in zip(images, rpcs, strict=True)
+    ]
 
 
 def _against(ortho: Raster, texture: Raster) -> tuple[float, float]:
@@ -131,7 +152,11 @@ def _against(ortho: Raster, texture: Raster) -> tuple[float, float]:
     found: PatchOffsets = patch_offsets(pictures[0], pictures[1])
     good = found.quality > _LEAST_QUALITY
     distance = np.hypot(found.d_row[good], found.d_col[good])
-    return (float(np.median(distance)), float(np.percentile(distance, 95))) if distance.size else (np.nan, np.nan)
+    return (
+        (float(np.median(distance)), float(np.percentile(distance, 95)))
+        if distance.size
+        else (np.nan, np.nan)
+    )
 
 
 def _truth(world: World, result: DemoResult) -> dict[str, object]:

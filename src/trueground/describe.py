@@ -43,10 +43,14 @@ def _raster_items(raster: FileRaster) -> dict[str, str]:
     }
     if grid.crs is not None:
         items["pixel"] = " x ".join(f"{v:g}" for v in grid.resolution)
-        items["bounds"] = " ".join(f"{v:.10g}" for v in grid.bounds) + "  (west, south, east, north)"
+        items["bounds"] = (
+            " ".join(f"{v:.10g}" for v in grid.bounds) + "  (west, south, east, north)"
+        )
         try:
             datum = Datum.of_crs(grid.crs)
-            items["heights"] = "no vertical datum declared" if datum is None else f"above {datum}, by the CRS"
+            items["heights"] = (
+                "no vertical datum declared" if datum is None else f"above {datum}, by the CRS"
+            )
         except DatumError as error:
             items["heights"] = str(error)
     return items

@@ -16,7 +16,7 @@ from pyproj import CRS
 from cli_scene import SHIFT, Run, hills, simple_rpc
 from trueground.grid import Grid
 from trueground.raster import ArrayRaster
-from trueground.write import write
+from trueground.writer import write
 
 
 @pytest.fixture(scope="session")

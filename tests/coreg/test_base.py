@@ -11,11 +11,11 @@ import pytest
 from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
-from known_terrain import ORIGIN, UTM33, dem, grid, height
 from pyproj import CRS, Transformer
 from scipy.ndimage import map_coordinates
 from scipy.spatial.transform import Rotation
 
+from known_terrain import ORIGIN, UTM33, dem, grid, height
 from trueground.coreg import Alignment
 from trueground.coreg.base import translation
 from trueground.errors import InputError

@@ -9,8 +9,8 @@ from pyproj import CRS, Transformer
 from scipy.interpolate import RegularGridInterpolator
 from scipy.optimize import curve_fit
 from scipy.stats import binned_statistic
-from known_terrain import ORIGIN, UTM33, dem, grid, height
 
+from known_terrain import ORIGIN, UTM33, dem, grid, height
 from trueground.coreg import NuthKaab, pairs
 from trueground.engine import Serial, Threads
 from trueground.errors import FitError, InputError, OverlapError

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from affine import Affine
-from known_terrain import dem, grid
 
+from known_terrain import dem, grid
 from trueground.coreg import pairs
 from trueground.coreg.pairs import Pair, _hash
 from trueground.engine import Serial

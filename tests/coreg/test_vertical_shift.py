@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from affine import Affine
-from known_terrain import dem, grid
 from pyproj import CRS
 
+from known_terrain import dem, grid
 from trueground.coreg import METHODS, VerticalShift
 from trueground.errors import FitError, OverlapError
 from trueground.grid import Grid

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import ray_crossing
 
+from reference import ray_crossing
 from trueground.kernels import rays
 
 WORDS = {rays.HIT: "hit", rays.OUTSIDE: "outside", rays.HOLE: "hole", rays.MISSED: "missed"}

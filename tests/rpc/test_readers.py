@@ -12,7 +12,7 @@ from trueground.errors import InputError, RpcError, TruegroundError
 from trueground.grid import Grid
 from trueground.raster import ArrayRaster, open_raster
 from trueground.rpc.readers import read_rpc, rpc_for_image, rpc_of_image
-from trueground.write import write
+from trueground.writer import write
 
 PHR = "phr_2017/PHR1B_P_201709281038393_SEN_PRG_FC_178609-001"
 XML = "phr_2017/RPC_PHR1B_P_201709281038393_SEN_PRG_FC_178609-001.XML"

@@ -74,26 +74,49 @@ def align(
     from trueground.raster import as_float, open_raster
     from trueground.stats import statistics
     from trueground.vectors import stable_terrain
-    from trueground.write import write, write_text
+    from trueground.writer import write, write_text
 
-    outputs_differ_from([reference, moving, mask, *(exclude or []), *(include or [])], [output, transform, report])
+    outputs_differ_from(
+        [reference, moving, mask, *(exclude or []), *(include or [])], [output, transform, report]
+    )
     engine = Threads(threads)
     fixed, loose = as_float(open_raster(reference)), as_float(open_raster(moving))
     check_overlap(fixed, loose)
-    loose = in_common_datum(fixed, loose, reference_heights=reference_heights, moving_heights=moving_heights)
+    loose = in_common_datum(
+        fixed, loose, reference_heights=reference_heights, moving_heights=moving_heights
+    )
     valid = stable_terrain(fixed.grid, exclude=exclude or [], include=include or [], mask=mask)
     with console.progress("fit") as step, console.timed("fit"):
         found = METHODS[method]().fit(fixed, loose, valid=valid, engine=engine, progress=step)
-    aligned = found.apply(loose, grid=fixed.grid if grid == "reference" else None, resampling=resampling)
-    history = {"reference": reference, "moving": moving, "transform": found.to_json(), "resampling": resampling}
+    aligned = found.apply(
+        loose, grid=fixed.grid if grid == "reference" else None, resampling=resampling
+    )
+    history = {
+        "reference": reference,
+        "moving": moving,
+        "transform": found.to_json(),
+        "resampling": resampling,
+    }
     with console.progress("write") as step, console.timed("write"):
-        write(aligned, output, engine=engine, driver="COG" if cog else "GTiff", history=history, progress=step)
+        write(
+            aligned,
+            output,
+            engine=engine,
+            driver="COG" if cog else "GTiff",
+            history=history,
+            progress=step,
+        )
     if not found.converged:
-        console.warn(f"the fit did not converge in {len(found.iterations)} iterations; look at the differences")
+        console.warn(
+            f"the fit did not converge in {len(found.iterations)} iterations; look at the differences"
+        )
     if report is not None:
         from trueground.report import write_alignment_report
 
-        before, after = Difference(first=fixed, second=loose), Difference(first=fixed, second=aligned)
+        before, after = (
+            Difference(first=fixed, second=loose),
+            Difference(first=fixed, second=aligned),
+        )
         with console.timed("statistics"):
             found = found.with_statistics(
                 before=statistics(before, valid=valid, engine=engine).to_dict(),
@@ -107,12 +130,19 @@ def align(
             reference=fixed,
             outlines=None if valid is None else valid.outlines,
             valid=valid,
-            inputs={"reference": reference, "moving": moving, "exclude": exclude or [], "include": include or []},
+            inputs={
+                "reference": reference,
+                "moving": moving,
+                "exclude": exclude or [],
+                "include": include or [],
+            },
             warnings=[] if found.converged else ["The fit did not converge."],
             command=console.command,
         )
     if transform is not None:
         write_text(transform, found.to_json())
     print(f"shift x {found.shift_x:+.3f} m, y {found.shift_y:+.3f} m, z {found.shift_z:+.3f} m")
-    print(f"NMAD on {found.samples} cells: {found.nmad_before:.3f} m before, {found.nmad_after:.3f} m after")
+    print(
+        f"NMAD on {found.samples} cells: {found.nmad_before:.3f} m before, {found.nmad_after:.3f} m after"
+    )
     console.note(f"wrote {', '.join(str(p) for p in (output, transform, report) if p is not None)}")

@@ -49,7 +49,7 @@ class Console:
         # GDAL's messages come with the exception that they belong to; by themselves they would be printed twice.
         logging.getLogger("rasterio").propagate = self.verbose
         before = warnings.showwarning
-        warnings.showwarning = lambda message, *_a, **_k: self.warn(str(message))  # type: ignore[assignment]
+        warnings.showwarning = lambda message, *_a, **_k: self.warn(str(message))
         try:
             yield
         finally:
@@ -62,7 +62,8 @@ class Console:
             yield lambda _done, _total: None
             return
         from rich.console import Console as RichConsole
-        from rich.progress import BarColumn, Progress as Bars, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bars
 
         bars = Bars(
             TextColumn("{task.description}"),

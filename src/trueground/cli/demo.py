@@ -33,15 +33,25 @@ def demo(folder: Path, /, *, threads: int = 0) -> None:
     with console.timed("world"):
         made = world()
     with console.progress("demo") as step, console.timed("demo"):
-        result = run_demo(made, folder, engine=Threads(threads), command=console.command, progress=step)
+        result = run_demo(
+            made, folder, engine=Threads(threads), command=console.command, progress=step
+        )
     console.note(f"the world: {made.folder}")
     for path in result.files:
         print(f"made {path}")
     found, truth = result.alignment, made.mean_shift
-    for name, value, true, error in zip(
-        ("east", "north", "up"), (found.shift_x, found.shift_y, found.shift_z), truth, result.shift_error, strict=True
+    for name, value, true, off in zip(
+        ("east", "north", "up"),
+        (found.shift_x, found.shift_y, found.shift_z),
+        truth,
+        result.shift_error,
+        strict=True,
     ):
-        print(f"shift {name:<5} {value:+8.3f} m, true mean {true:+8.3f} m, error {error:+.3f} m")
-    print(f"NMAD on stable terrain {result.before.nmad:.3f} m before, {result.after.nmad:.3f} m after")
+        print(f"shift {name:<5} {value:+8.3f} m, true mean {true:+8.3f} m, error {off:+.3f} m")
+    print(
+        f"NMAD on stable terrain {result.before.nmad:.3f} m before, {result.after.nmad:.3f} m after"
+    )
     for name, (median, high) in zip(("left", "right"), result.ortho_error, strict=True):
-        print(f"{name} orthoimage off the true ground: median {median:.3f} px, 95 % below {high:.3f} px (2 m pixels)")
+        print(
+            f"{name} orthoimage off the true ground: median {median:.3f} px, 95 % below {high:.3f} px (2 m pixels)"
+        )

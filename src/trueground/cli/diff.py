@@ -50,7 +50,7 @@ def diff(
     from trueground.raster import open_raster
     from trueground.stats import statistics
     from trueground.vectors import stable_terrain
-    from trueground.write import write
+    from trueground.writer import write
 
     outputs_differ_from([a, b, *(exclude or [])], [output])
     engine = Threads(threads)

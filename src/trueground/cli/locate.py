@@ -47,13 +47,13 @@ def locate(
     rpc
         File with the RPC of the full scene, for an image without.
     """
+    import numpy as np
+
     from trueground.cli.tables import emit
     from trueground.dem import Dem
     from trueground.points import read_points
     from trueground.rpc.localize import localize_on
     from trueground.rpc.readers import rpc_of
-
-    import numpy as np
 
     if (dem is None) == (height is None):
         msg = "Give either --dem or --height."
@@ -73,6 +73,6 @@ def locate(
     if dem is not None:
         found = localize_on(model, Dem.open(dem, heights=heights), table["row"], table["col"])
     else:
-        found = model.localize(table["row"], table["col"], np.float64(height))  # type: ignore[arg-type]
+        found = model.localize(table["row"], table["col"], np.float64(height))
     columns = {**table, "lon": found.lon, "lat": found.lat, "height": found.height}
-    emit(columns, found.status, ("lon", "lat", "height"), output)
+    emit(columns, found.status, ("lon", "lat", "height"), output=output)

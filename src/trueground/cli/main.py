@@ -68,7 +68,22 @@ def _terminate(_number: int, _frame: FrameType | None) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 2 wrong usage, 1 everything else."""
     signal.signal(signal.SIGTERM, _terminate)
+    _keep_libraries_off_stderr()
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def _keep_libraries_off_stderr() -> None:
+    """Give Python's standard error a descriptor of its own, and what C libraries print by themselves to nobody.
+
+    libtiff writes "No space left on device" past GDAL's error handler, beside the one line that we say about it.
+    """
+    if "--verbose" in sys.argv or "-v" in sys.argv:
+        return
+    own = os.dup(2)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    os.close(nothing)
+    sys.stderr = os.fdopen(own, "w", buffering=1, errors="backslashreplace")
 
 
 def run(arguments: list[str]) -> int:
@@ -94,10 +109,12 @@ def run(arguments: list[str]) -> int:
         say_error("out of memory; use fewer threads (--threads) or a machine with more")
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else FAILED
-    except Exception as error:  # noqa: BLE001 (the last resort: a line, not a traceback)
+    except Exception as error:
         if console.verbose:
             console.traceback()
-        say_error(f"{type(error).__name__}: {error}; run again with --verbose for the traceback, and please report it")
+        say_error(
+            f"{type(error).__name__}: {error}; run again with --verbose for the traceback, and please report it"
+        )
     return code
 
 

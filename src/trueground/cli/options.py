@@ -35,7 +35,7 @@ def outputs_differ_from(inputs: list[str | Path | None], outputs: list[Path | No
     InputError
         Where an output is one of the inputs, or two outputs are one file.
     """
-    from trueground.write import check_output
+    from trueground.writer import check_output
 
     taken = {Path(os.path.realpath(p)): str(p) for p in inputs if p is not None}
     for output in outputs:

@@ -61,9 +61,9 @@ def ortho(
     from trueground.projection import parse_crs
     from trueground.raster import open_raster
     from trueground.rpc.readers import rpc_for_image
-    from trueground.write import write
+    from trueground.writer import write
 
-    if like is not None and not (crs is resolution is bounds is None):
+    if like is not None and (crs, resolution, bounds) != (None, None, None):
         msg = "--like gives the whole grid: leave out --crs, --resolution and --bounds."
         raise usage(msg)
     outputs_differ_from([image, dem, rpc, like], [output])

@@ -7,7 +7,7 @@ from pathlib import Path
 from trueground.cli.options import OptionalOutput, outputs_differ_from, usage
 
 
-def project(
+def project(  # noqa: PLR0917 (a point is three numbers)
     image: str,
     lon: float | None = None,
     lat: float | None = None,
@@ -39,12 +39,12 @@ def project(
     rpc
         File with the RPC of the full scene, for an image without.
     """
+    import numpy as np
+
     from trueground.cli.tables import emit
     from trueground.points import read_points
     from trueground.rpc.readers import rpc_of
     from trueground.status import Status
-
-    import numpy as np
 
     given = [v is not None for v in (lon, lat, height)]
     if any(given) != all(given) or any(given) == (points is not None):
@@ -56,8 +56,11 @@ def project(
     if points is not None:
         table = read_points(points, names)
     else:
-        table = {n: np.array([v], dtype=np.float64) for n, v in zip(names, (lon, lat, height), strict=True)}
+        table = {
+            n: np.array([v], dtype=np.float64)
+            for n, v in zip(names, (lon, lat, height), strict=True)
+        }
     row, col = model.project(table["lon"], table["lat"], table["height"])
     status = np.where(np.isfinite(row), Status.OK, Status.DIVERGED).astype(np.uint8)
     status[~np.isfinite(np.sum([table[n] for n in names], axis=0))] = Status.BAD_INPUT
-    emit({**table, "row": row, "col": col}, status, ("row", "col"), output)
+    emit({**table, "row": row, "col": col}, status, ("row", "col"), output=output)

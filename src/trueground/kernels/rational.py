@@ -19,7 +19,9 @@ SIZE = 90
 
 OK, DIVERGED = 0, 5
 MAX_ITERATIONS = 20
-BATCH = 64  # points that go through Newton's method together; their work arrays stay in the first cache
+BATCH = (
+    64  # points that go through Newton's method together; their work arrays stay in the first cache
+)
 FAR = 16.0  # normalised units; no sensor's domain reaches that far from its centre
 
 
@@ -29,7 +31,12 @@ def polynomial(m, k, x, y, h):
     a = (
         m[k]
         + h * (m[k + 3] + h * (m[k + 9] + h * m[k + 19]))
-        + y * (m[k + 2] + h * (m[k + 6] + h * m[k + 16]) + y * (m[k + 8] + h * m[k + 18] + y * m[k + 15]))
+        + y
+        * (
+            m[k + 2]
+            + h * (m[k + 6] + h * m[k + 16])
+            + y * (m[k + 8] + h * m[k + 18] + y * m[k + 15])
+        )
     )
     b = m[k + 1] + h * (m[k + 5] + h * m[k + 13]) + y * (m[k + 4] + h * m[k + 10] + y * m[k + 12])
     c = m[k + 7] + y * m[k + 14] + h * m[k + 17]
@@ -136,8 +143,9 @@ def localize_point(model, row, col, height, tolerance):
 def localize(model, start, row, col, height, tolerance, steps, lon, lat, status):
     """Ground position at given heights of image positions; NaN and a status where there is none.
 
-    `start` holds two cubic polynomials in normalised sample, line and height: about where the point lies. From there
-    `steps` steps of Newton's method go over a batch of points together, without a branch, so that they vectorise; a point
+    `start` holds two cubic polynomials in normalised sample, line, height: about where the point lies. From there
+    `steps` steps of Newton's method go over a batch of points together, without a branch, so that they vectorise;
+    a point
     that has not reached the tolerance then, or left the domain, is solved by itself from the centre.
     """
     per_line = 1.0 / model[LINE_SCALE]
@@ -175,4 +183,6 @@ def localize(model, start, row, col, height, tolerance, steps, lon, lat, status)
         for k in range(count):
             if not residual[k] <= tolerance:
                 n = first + k
-                lon[n], lat[n], status[n], _, _ = localize_point(model, row[n], col[n], height[n], tolerance)
+                lon[n], lat[n], status[n], _, _ = localize_point(
+                    model, row[n], col[n], height[n], tolerance
+                )

@@ -37,7 +37,7 @@ from trueground.report.text import (
     towards,
     unit_symbol,
 )
-from trueground.write import write_text
+from trueground.writer import write_text
 
 if TYPE_CHECKING:
     from trueground.report.differences import Outlines

@@ -18,7 +18,7 @@ from trueground.report.differences import Differences
 from trueground.report.page import Fact, Page, Section, SwipeSection, TableSection
 from trueground.report.pictures import image_pair
 from trueground.report.text import as_number, decimals_for, number, plain, quantity
-from trueground.write import write_text
+from trueground.writer import write_text
 
 if TYPE_CHECKING:
     import geopandas as gpd

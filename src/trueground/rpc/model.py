@@ -74,7 +74,7 @@ class Rpc:
     """20 coefficients."""
     samp_den: Coefficients
     """20 coefficients."""
-    origin: str = ""
+    origin: str = field(default="", compare=False)
     """Where it was read from, and how its first pixel was counted there."""
     _packed: Float = field(init=False, repr=False, compare=False, hash=False)
     _start: Float = field(init=False, repr=False, compare=False, hash=False)
@@ -95,7 +95,7 @@ class Rpc:
         ):
             terms = tuple(float(c) for c in getattr(self, name))
             object.__setattr__(self, name, terms)
-            if len(terms) != 20:  # noqa: PLR2004 (terms of a cubic in three variables)
+            if len(terms) != 20:
                 msg = f"{name} has {len(terms)} coefficients: RPC00B has 20"
                 raise RpcError(msg)
             packed[start : start + 20] = terms
@@ -112,8 +112,8 @@ class Rpc:
                 raise RpcError(msg)
         packed.flags.writeable = False
         object.__setattr__(self, "_packed", packed)
-        start, steps = _start_of(packed)
-        object.__setattr__(self, "_start", start)
+        first_guess, steps = _start_of(packed)
+        object.__setattr__(self, "_start", first_guess)
         object.__setattr__(self, "_steps", steps)
 
     def project(self, lon: ArrayLike, lat: ArrayLike, height: ArrayLike) -> tuple[Float, Float]:
@@ -162,15 +162,28 @@ class Rpc:
         lon, lat = np.empty(row.shape), np.empty(row.shape)
         status = np.empty(row.shape, dtype=np.uint8)
         rational.localize(
-            self._packed, self._start, row - HALF_PIXEL, col - HALF_PIXEL, height, _TOLERANCE, self._steps, lon, lat, status
+            self._packed,
+            self._start,
+            row - HALF_PIXEL,
+            col - HALF_PIXEL,
+            height,
+            _TOLERANCE,
+            self._steps,
+            lon,
+            lat,
+            status,
         )
         status[~(np.isfinite(row) & np.isfinite(col) & np.isfinite(height))] = Status.BAD_INPUT
         height = np.where(status == Status.OK, height, np.nan)
-        return Located(lon.reshape(shape), lat.reshape(shape), height.reshape(shape), status.reshape(shape))
+        return Located(
+            lon.reshape(shape), lat.reshape(shape), height.reshape(shape), status.reshape(shape)
+        )
 
     def cropped(self, row_offset: float, col_offset: float) -> Rpc:
         """Return the RPC of a crop whose first pixel is the scene's pixel (row_offset, col_offset)."""
-        return replace(self, line_off=self.line_off - row_offset, samp_off=self.samp_off - col_offset)
+        return replace(
+            self, line_off=self.line_off - row_offset, samp_off=self.samp_off - col_offset
+        )
 
     def to_tags(self) -> dict[str, str]:
         """Return the items of GDAL's RPC metadata domain, with all digits."""
@@ -186,8 +199,8 @@ class Rpc:
 def _start_of(packed: Float) -> tuple[Float, int]:
     """Fit the cubic polynomials from which the inverse starts, and say how many steps of Newton's method they need.
 
-    The polynomials give normalised longitude and latitude of normalised sample, line and height. A model so odd that they
-    cannot be fitted gets none, and each of its points is solved from the centre.
+    The polynomials give normalised longitude and latitude of normalised sample, line and height. A model so odd that
+    they cannot be fitted gets none, and each of its points is solved from the centre.
     """
     x, y, h = (a.ravel() for a in np.meshgrid(_NODES, _NODES, _NODES[::2], indexing="ij"))
     normalised = packed.copy()
@@ -195,7 +208,10 @@ def _start_of(packed: Float) -> tuple[Float, int]:
     line, samp = np.empty(x.shape), np.empty(x.shape)
     rational.project(normalised, x, y, h, line, samp)
     start = np.zeros(40)
-    if not (np.isfinite(line) & np.isfinite(samp)).all() or max(np.abs(line).max(), np.abs(samp).max()) > rational.FAR:
+    if (
+        not (np.isfinite(line) & np.isfinite(samp)).all()
+        or max(np.abs(line).max(), np.abs(samp).max()) > rational.FAR
+    ):
         return start, 0
     one = np.ones_like(line)
     s, t = samp, line
@@ -209,7 +225,7 @@ def _start_of(packed: Float) -> tuple[Float, int]:
 
 
 def _flat(*arrays: ArrayLike) -> tuple[list[Float], tuple[int, ...]]:
-    """Broadcast to one shape; return contiguous, writable float64 vectors, so that kernels are compiled for one type."""
+    """Broadcast to one shape; return contiguous, writable float64 vectors: kernels are compiled for one type."""
     given = [np.asarray(a, dtype=np.float64) for a in arrays]
     shape = np.broadcast_shapes(*(a.shape for a in given))
     plain = [a.shape == shape and a.flags.c_contiguous and a.flags.writeable for a in given]

@@ -1,4 +1,4 @@
-"""Read RPCs: whatever GDAL attaches to an image, DIMAP XML, OTB/OSSIM keyword lists. Sniffed by content, not by name."""
+"""Read RPCs: what GDAL attaches to an image, DIMAP XML, OTB/OSSIM keyword lists; sniffed by content, not by name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from trueground.errors import InputError, RpcError
 from trueground.raster import FileRaster, Raster, is_local, open_dataset, open_raster
 from trueground.rpc.model import Rpc
 
-_NAMES = tuple(f"{n}_{k}" for n in ("line", "samp", "lat", "long", "height") for k in ("off", "scale"))
+_NAMES = tuple(
+    f"{n}_{k}" for n in ("line", "samp", "lat", "long", "height") for k in ("off", "scale")
+)
 _POLYNOMIALS = ("line_num", "line_den", "samp_num", "samp_den")
 _LARGEST_TEXT = 1 << 22  # bytes; RPC files are of some 10 kB
 _TERMS = 20
@@ -93,7 +95,12 @@ def rpc_for_image(image: Raster, rpc_path: str | os.PathLike[str] | None = None)
 
 def rpc_of(path: str, rpc_path: str | os.PathLike[str] | None = None) -> Rpc:
     """Return the RPC of an image in its own pixels, or that of a file which holds an RPC alone."""
-    if rpc_path is None and is_local(path) and Path(path).is_file() and _text_format(path) is not None:
+    if (
+        rpc_path is None
+        and is_local(path)
+        and Path(path).is_file()
+        and _text_format(path) is not None
+    ):
         return read_rpc(path)
     return rpc_for_image(open_raster(path), rpc_path)
 
@@ -167,7 +174,7 @@ def _is_geom(text: str) -> bool:
 
 def _from_geom(text: str) -> Rpc:
     """OSSIM keyword list as OTB writes it; offsets count from the centre of the first pixel."""
-    items = {key: value for key, value in re.findall(r"^\s*([\w.]+?)\s*:\s*(.*?)\s*$", text, re.MULTILINE)}
+    items = dict(re.findall(r"^\s*([\w.]+?)\s*:\s*(.*?)\s*$", text, re.MULTILINE))
     values: dict[str, Any] = {name: _number(items, name) for name in _NAMES}
     for name in _POLYNOMIALS:
         values[name] = tuple(_number(items, f"{name}_coeff_{i:02d}") for i in range(_TERMS))
@@ -184,7 +191,7 @@ def _from_dimap(text: str) -> Rpc:
         msg = "the XML declares a document type or entities: refused, RPC files need none"
         raise RpcError(msg)
     try:
-        model = ElementTree.fromstring(text).find(".//Global_RFM")  # noqa: S314 (entities are refused above)
+        model = ElementTree.fromstring(text).find(".//Global_RFM")
     except ElementTree.ParseError as error:
         msg = f"the XML is malformed ({error})"
         raise RpcError(msg) from error
@@ -203,7 +210,13 @@ def _found(element: ElementTree.Element, path: str) -> str | None:
 
 def _dimap_v1(model: ElementTree.Element) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for name, tag in (("line", "Row"), ("samp", "Col"), ("lat", "Lat"), ("long", "Lon"), ("height", "Alt")):
+    for name, tag in (
+        ("line", "Row"),
+        ("samp", "Col"),
+        ("lat", "Lat"),
+        ("long", "Lon"),
+        ("height", "Alt"),
+    ):
         for kind, letter in (("scale", "A"), ("off", "B")):
             key = f"{tag}/{letter}"
             values[f"{name}_{kind}"] = _number({key: _found(model, f".//RFM_Validity/{key}")}, key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trueground.samples.moving import Distortion
 from trueground.samples.sensor import PushbroomSensor
-from trueground.samples.view import View
 from trueground.samples.synthetic import World, make_world, world
+from trueground.samples.view import View
 
 __all__ = ["Distortion", "PushbroomSensor", "View", "World", "make_world", "world"]

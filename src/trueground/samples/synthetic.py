@@ -33,7 +33,7 @@ from trueground.samples.sensor import (
 from trueground.samples.terrain import Terrain, make_terrain
 from trueground.samples.texture import ZOOM, make_texture, texture_grid
 from trueground.samples.view import Rendering, View, tile_maxima
-from trueground.write import write, write_text
+from trueground.writer import write, write_text
 
 Float = NDArray[np.float64]
 Side = Literal["left", "right"]

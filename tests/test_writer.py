@@ -20,7 +20,7 @@ from trueground.engine import Serial, Threads
 from trueground.errors import BlockError, InputError, WriteError
 from trueground.grid import Grid
 from trueground.raster import ArrayRaster, open_raster
-from trueground.write import atomic, check_output, write, write_text
+from trueground.writer import atomic, check_output, write, write_text
 
 UTM31 = CRS.from_epsg(32631)
 
@@ -282,7 +282,7 @@ from affine import Affine
 from pyproj import CRS
 from trueground.engine import Threads
 from trueground.grid import Grid
-from trueground.write import write
+from trueground.writer import write
 
 class Big:
     place = Affine(1, 0, 5e5, 0, -1, 5e6)
