@@ -64,7 +64,10 @@ def test_against_proj(data_folder):
 def test_a_grid_file_is_the_same_as_its_name(data_folder):
     plain = raster(PLAIN)
     file = in_common_datum(
-        plain, plain, reference_heights="ellipsoid", moving_heights=data_folder / "geoid/egm96_15.gtx"
+        plain,
+        plain,
+        reference_heights="ellipsoid",
+        moving_heights=data_folder / "geoid/egm96_15.gtx",
     )
     name = in_common_datum(plain, plain, reference_heights="ellipsoid", moving_heights="egm96")
     window = plain.grid.window
@@ -109,9 +112,13 @@ def test_none_declared_is_taken_as_equal_with_a_warning():
 
 
 def test_one_declared_alone_is_an_error_that_says_what_to_do():
-    with pytest.raises(DatumError, match=r"the other DEM are above EGM96; say which with --moving-heights"):
+    with pytest.raises(
+        DatumError, match=r"the other DEM are above EGM96; say which with --moving-heights"
+    ):
         in_common_datum(raster(EGM96), raster(PLAIN))
-    with pytest.raises(DatumError, match=r"above the WGS 84 ellipsoid; say which with --reference-heights"):
+    with pytest.raises(
+        DatumError, match=r"above the WGS 84 ellipsoid; say which with --reference-heights"
+    ):
         in_common_datum(raster(PLAIN), raster(THREE_D))
 
 

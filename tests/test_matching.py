@@ -28,7 +28,15 @@ def moved(image, d_row, d_col):
     return np.fft.ifft2(np.fft.fft2(image) * np.exp(-2j * np.pi * (fr * d_row + fc * d_col))).real
 
 
-SHIFTS = [(0.0, 0.0), (0.25, -0.4), (0.5, 0.5), (1.3, -2.7), (-7.6, 5.2), (10.0, 0.0), (-0.05, 12.49)]
+SHIFTS = [
+    (0.0, 0.0),
+    (0.25, -0.4),
+    (0.5, 0.5),
+    (1.3, -2.7),
+    (-7.6, 5.2),
+    (10.0, 0.0),
+    (-0.05, 12.49),
+]
 
 
 @pytest.mark.parametrize("shift", SHIFTS)
@@ -114,7 +122,12 @@ def test_integer_images():
 
 @pytest.mark.parametrize(
     ("first", "second", "size"),
-    [((64, 64), (64, 65), 32), ((64,), (64,), 32), ((64, 64), (64, 64), 15), ((64, 64), (64, 64), 33)],
+    [
+        ((64, 64), (64, 65), 32),
+        ((64,), (64,), 32),
+        ((64, 64), (64, 64), 15),
+        ((64, 64), (64, 64), 33),
+    ],
 )
 def test_what_cannot_be_compared_is_refused(first, second, size):
     with pytest.raises(InputError, match="must be"):

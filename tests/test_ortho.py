@@ -117,7 +117,7 @@ def test_positions_as_gdal_s(data_folder, dem_name):
     row, col = made.image_positions(grid.window)
     rng = np.random.default_rng(0)
     inside = np.argwhere((row > 0) & (row < 500) & (col > 0) & (col < 500))
-    assert len(inside) > 300_000
+    assert len(inside) > 200_000
     i, j = inside[rng.choice(len(inside), 10_000, replace=False)].T
     # Heights, independently: SRTM by rasterio, bilinear by numpy, EGM96 by PROJ from NGA's file.
     x, y = grid.transform @ (j + 0.5, i + 0.5)
@@ -244,7 +244,7 @@ def test_no_height_no_image():
     x, y = np.broadcast_arrays(*around().xy(*around().window.pixel_centres()))
     lon, lat = Transformer.from_crs(UTM31, LONLAT, always_xy=True).transform(x, y)
     missing = np.isnan(dem.heights(lon, lat))
-    assert 3000 < missing.sum() < 8000
+    assert 6000 < missing.sum() < 9000
     # Positions are good to 1e-3 px: cells on the very edge of the hole may fall to either side.
     assert ((out == 0) != (missing | (full == 0))).sum() < 5
 
@@ -378,7 +378,9 @@ def test_a_dem_of_a_part_of_the_image(corner):
     grid = Grid.covering(bounds, 1.0, crs=UTM31)
     shown = ortho(image, dem, grid).read(grid.window)[0] != 0
     everywhere = around(700.0)
-    assert shown.sum() == pytest.approx((ortho(image, dem, everywhere).read(everywhere.window) != 0).sum(), rel=0.01)
+    assert shown.sum() == pytest.approx(
+        (ortho(image, dem, everywhere).read(everywhere.window) != 0).sum(), rel=0.01
+    )
     assert shown.any()
 
 
@@ -408,11 +410,11 @@ def test_a_global_dem_with_a_gap_in_the_image():
 
 def test_no_overlap_says_where_both_are():
     far = hills(centre=(EAST + 50_000.0, NORTH))
-    with pytest.raises(OverlapError, match=r"centre at longitude 3\.0000, latitude 45\.0000.*give a DEM"):
+    with pytest.raises(
+        OverlapError, match=r"centre at longitude 3\.0000, latitude 45\.0000.*give a DEM"
+    ):
         ortho_grid(blank(), camera(), far)
     nothing = hills()
     nothing.raster.array[:] = np.nan
     with pytest.raises(OverlapError, match="has heights there"):
         ortho_grid(blank(), camera(), nothing)
-
-

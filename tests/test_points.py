@@ -51,7 +51,9 @@ def test_columns_in_any_order_among_others(table):
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
 def test_byte_order_mark_and_line_endings(table, ending):
-    found = read_points(table("row,col\n1,2\n3,4".replace("\n", ending), "utf-8-sig"), ("row", "col"))
+    found = read_points(
+        table("row,col\n1,2\n3,4".replace("\n", ending), "utf-8-sig"), ("row", "col")
+    )
     assert found["row"].tolist() == [1.0, 3.0]
 
 
@@ -112,12 +114,22 @@ def test_geojson():
     assert first["geometry"] == {"type": "Point", "coordinates": [0.1 + 0.2, 45.0, 1e-17]}
     assert first["properties"]["status"] == "ok"
     assert second["geometry"] is None
-    assert second["properties"] == {"row": 2.0, "lon": None, "lat": None, "height": None, "status": "outside dem"}
+    assert second["properties"] == {
+        "row": 2.0,
+        "lon": None,
+        "lat": None,
+        "height": None,
+        "status": "outside dem",
+    }
     assert third["geometry"] is None
 
 
 def test_geojson_holds_no_infinity_and_points_without_height():
-    columns = {"lon": np.array([1.0, np.inf]), "lat": np.array([2.0, 2.0]), "row": np.array([np.inf, 1.0])}
+    columns = {
+        "lon": np.array([1.0, np.inf]),
+        "lat": np.array([2.0, 2.0]),
+        "row": np.array([np.inf, 1.0]),
+    }
     status = np.array([0, 0], dtype=np.uint8)
     found = json.loads(to_geojson(columns, status, ("row",)), parse_constant=pytest.fail)
     assert found["features"][0]["geometry"]["coordinates"] == [1.0, 2.0]

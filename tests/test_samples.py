@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from trueground import samples
 from trueground.errors import InputError
-from trueground.kernels import render
+from trueground.kernels import erosion, render
 from trueground.raster import as_float, open_raster
 from trueground.rpc.readers import read_rpc
 from trueground.samples.sensor import to_ecef, to_geodetic
@@ -349,6 +349,27 @@ def test_terrain_is_alpine(reference: NDArray[np.float32], world: samples.World)
     assert grid.resolution == (2.0, 2.0)
     assert grid.crs is not None
     assert grid.crs.to_epsg() == 32632
+
+
+def test_rivers_reach_the_sea() -> None:
+    """Erosion's own invariants: no pits after filling, no water lost, rivers always downhill."""
+    rng = np.random.default_rng(12)
+    ground = rng.uniform(0.0, 10.0, (40, 50))
+    water = np.empty_like(ground)
+    erosion.fill(ground, 1e-3, water)
+    assert np.all(water >= ground)
+    receiver, distance = np.empty(ground.size, dtype=np.int64), np.empty(ground.size)
+    erosion.receivers(water, 2.0, np.ones((8, ground.size)), receiver, distance)
+    sea = np.zeros(ground.shape, dtype=bool)
+    sea[-1] = True
+    np.testing.assert_array_equal(receiver == np.arange(ground.size), sea.ravel())
+    order, area = np.argsort(water, axis=None), np.full(ground.size, 4.0)
+    erosion.drainage(order, receiver, area)
+    assert area[sea.ravel()].sum() == 4.0 * ground.size
+    carved = water.ravel().copy()
+    erosion.carve(carved, order, receiver, distance, area, 0.1, 0.35)
+    assert np.all(carved <= water.ravel())
+    assert np.all(carved[~sea.ravel()] > carved[receiver[~sea.ravel()]])
 
 
 # ----------------------------------------------------------------------------------- moving DEM

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -99,7 +98,9 @@ def test_does_not_depend_on_blocks_or_threads(monkeypatch, block, engine):
 
 def test_a_million_values_of_all_magnitudes():
     rng = np.random.default_rng(2)
-    values = (rng.normal(size=(1100, 1000)) * 10.0 ** rng.integers(-30, 30, (1100, 1000))).astype(np.float32)
+    values = (rng.normal(size=(1100, 1000)) * 10.0 ** rng.integers(-30, 30, (1100, 1000))).astype(
+        np.float32
+    )
     check(statistics(raster(values)), values)
 
 
@@ -131,7 +132,12 @@ def test_spread_beyond_float32_is_infinite_and_no_crash():
     assert found.nmad == 0.0
     found = statistics(raster(np.array([[-3e38, -3e38, 3e38, 3.2e38, -3.1e38]]).astype("f4")))
     assert found.nmad == pytest.approx(NMAD_FACTOR * 1e37, rel=1e-5)
-    assert math.isinf(statistics(raster(np.array([[-3e38, 3e38, 3e38, -3e38, 0.0, 1, 2]], dtype="f4"))).nmad) is False
+    assert (
+        math.isinf(
+            statistics(raster(np.array([[-3e38, 3e38, 3e38, -3e38, 0.0, 1, 2]], dtype="f4"))).nmad
+        )
+        is False
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.bool_, np.float32])
@@ -164,12 +170,11 @@ def test_progress_reaches_its_total(monkeypatch):
 
 
 def test_blocks_are_read_in_bounded_windows():
-    @dataclass(frozen=True)
     class Endless:
-        grid: Grid = Grid(crs=None, transform=Affine(1, 0, 0, 0, -1, 0), shape=(3000, 2500))
-        count: int = 1
-        dtype: np.dtype = np.dtype(np.float32)
-        nodata: float = math.nan
+        grid = Grid(crs=None, transform=Affine(1, 0, 0, 0, -1, 0), shape=(3000, 2500))
+        count = 1
+        dtype = np.dtype(np.float32)
+        nodata = math.nan
 
         def read(self, window: Window):
             assert window.size <= 1024 * 1024

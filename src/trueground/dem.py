@@ -124,7 +124,10 @@ class Dem:
         x, y = project(WGS84, grid.crs, lon, lat)
         if self.crs.is_geographic:  # a DEM may count longitudes beyond 180
             middle = (grid.bounds[0] + grid.bounds[2]) / 2.0
-            x = x + 360.0 * np.round((middle - x) / 360.0)
+            first = np.fmin.reduce(x, axis=None, initial=middle)
+            last = np.fmax.reduce(x, axis=None, initial=middle)
+            if last - middle > 180.0 or middle - first > 180.0:
+                x = x + 360.0 * np.round((middle - x) / 360.0)
         return grid.rowcol(x, y)
 
     def heights_at_pixels(  # noqa: PLR0917 (two pairs of coordinates)

@@ -71,7 +71,9 @@ def test_json_round_trip_is_the_identity(shift, nmads, converged):
 
 
 def test_json_of_a_rotation_and_without_crs():
-    one = rigid(Rotation.from_euler("xyz", [1, 2, 3], degrees=True).as_matrix(), (1, 2, 3), (4, 5, 6))
+    one = rigid(
+        Rotation.from_euler("xyz", [1, 2, 3], degrees=True).as_matrix(), (1, 2, 3), (4, 5, 6)
+    )
     assert same(Alignment.from_json(one.to_json()), one)
     bare = alignment(crs=None)
     assert same(Alignment.from_json(bare.to_json()), bare)
@@ -120,7 +122,8 @@ def test_malformed_json_is_one_clear_error(text):
 
 
 @pytest.mark.parametrize(
-    ("shift", "rows", "cols"), [((40.0, 0.0, 0.0), 0, 2), ((0.0, 60.0, 0.0), -3, 0), ((-20.0, -100.0, 0.0), 5, -1)]
+    ("shift", "rows", "cols"),
+    [((40.0, 0.0, 0.0), 0, 2), ((0.0, 60.0, 0.0), -3, 0), ((-20.0, -100.0, 0.0), 5, -1)],
 )
 def test_whole_pixels_move_values_exactly(shift, rows, cols):
     on = grid((60, 70), origin=(515_650.83, 8_663_888.17))
@@ -156,7 +159,10 @@ def test_fractions_of_a_pixel_as_scipy(order):
     rows, cols = np.mgrid[0:60, 0:70].astype(float)
     # East is to the right and north is up: a cell now shows what stood to its west.
     want = map_coordinates(
-        source.array[0].astype(float), [rows + shift[1] / 20, cols - shift[0] / 20], order=order[1], cval=np.nan
+        source.array[0].astype(float),
+        [rows + shift[1] / 20, cols - shift[0] / 20],
+        order=order[1],
+        cval=np.nan,
     )
     inside = np.isfinite(want) & np.isfinite(out)
     assert inside.sum() >= 59 * 69 - 2
@@ -175,11 +181,18 @@ def test_holes_neither_shrink_nor_spread():
     assert np.argwhere(np.isnan(nearest)).tolist() == [[20, 25]]
 
 
-TURNED = Affine.translation(ORIGIN[0], ORIGIN[1]) @ Affine.rotation(30.0) @ Affine.scale(20.0, -20.0)
+TURNED = (
+    Affine.translation(ORIGIN[0], ORIGIN[1]) @ Affine.rotation(30.0) @ Affine.scale(20.0, -20.0)
+)
 
 
 @pytest.mark.parametrize(
-    "on", [grid((60, 70)), grid((60, 70), transform=TURNED), grid(transform=Affine(15, 0, ORIGIN[0], 0, 25, ORIGIN[1]))]
+    "on",
+    [
+        grid((60, 70)),
+        grid((60, 70), transform=TURNED),
+        grid(transform=Affine(15, 0, ORIGIN[0], 0, 25, ORIGIN[1])),
+    ],
 )
 def test_moved_terrain_is_the_truth(on):
     shift = (7.3, -4.1, 2.2)
@@ -241,7 +254,9 @@ def test_windows_do_not_matter(kind):
     aligned = one.apply(source, grid=target)
     whole = aligned.read(on.window)
     for block in on.blocks((37, 41)):
-        np.testing.assert_array_equal(aligned.read(block.core), whole[:, *block.core.slices_in(on.window)])
+        np.testing.assert_array_equal(
+            aligned.read(block.core), whole[:, *block.core.slices_in(on.window)]
+        )
     hanging = aligned.read(Window(-5, 150, 20, 20))
     np.testing.assert_array_equal(hanging[:, 5:, :10], whole[:, :15, 150:])
     assert np.isnan(hanging[:, :5]).all()
@@ -273,7 +288,9 @@ def test_a_turn_about_the_vertical_by_ninety_degrees():
     on = grid((60, 60))
     centre = (ORIGIN[0] + 600.0, ORIGIN[1] - 600.0, 500.0)
     source = dem(on, holes=0.05)
-    out = rigid(Rotation.from_euler("z", 90, degrees=True).as_matrix(), (0, 0, 0), centre).apply(source)
+    out = rigid(Rotation.from_euler("z", 90, degrees=True).as_matrix(), (0, 0, 0), centre).apply(
+        source
+    )
     # Counter-clockwise seen from above, as numpy turns an array whose rows run south. Nearest, for
     # round-off of the turned coordinates would hang the weight of holes on their neighbours.
     nearest = replace(out, resampling="nearest")
@@ -297,12 +314,20 @@ def test_the_rigid_transform_of_xdem(data_folder):
     assert np.abs(error).max() < 0.01
     # The order and the signs of the angles matter: what a mistake would look like.
     wrong = replace(rigid(turn.T, shift, centroid), crs=one.crs).apply(moving)
-    assert np.nanstd(wrong.read(moving.grid.window)[0] - reference.read(reference.grid.window)[0]) > 0.1
+    assert (
+        np.nanstd(wrong.read(moving.grid.window)[0] - reference.read(reference.grid.window)[0])
+        > 0.1
+    )
 
 
 @pytest.mark.parametrize(
     "matrix",
-    [np.eye(3), np.full((4, 4), np.nan), np.diag([1.0, 1.0, -1.0, 1.0]), np.diag([2.0, 2.0, 2.0, 1.0])],
+    [
+        np.eye(3),
+        np.full((4, 4), np.nan),
+        np.diag([1.0, 1.0, -1.0, 1.0]),
+        np.diag([2.0, 2.0, 2.0, 1.0]),
+    ],
 )
 def test_a_matrix_that_is_not_rigid_is_refused(matrix):
     with pytest.raises(InputError, match="matrix"):

@@ -17,7 +17,10 @@ from trueground.stats import nmad
 
 def test_the_median_of_the_difference():
     on = grid((80, 90))
-    reference, moving = dem(on, noise=3.0, holes=0.1, seed=1), dem(on, (0, 0, 5.0), noise=3.0, seed=2)
+    reference, moving = (
+        dem(on, noise=3.0, holes=0.1, seed=1),
+        dem(on, (0, 0, 5.0), noise=3.0, seed=2),
+    )
     result = VerticalShift().fit(reference, moving)
     dh = (reference.array[0] - moving.array[0].astype(float)).ravel()
     dh = dh[np.isfinite(dh)]
@@ -44,7 +47,9 @@ def test_a_reference_in_degrees_is_fine():
     crs = CRS.from_epsg(4326)
     on = Grid(crs=crs, transform=Affine(1e-3, 0, 15, 0, -1e-3, 72), shape=(50, 50))
     flat = np.full(on.shape, 3.0, dtype=np.float32)
-    result = VerticalShift().fit(ArrayRaster(array=flat, grid=on), ArrayRaster(array=flat + 1, grid=on))
+    result = VerticalShift().fit(
+        ArrayRaster(array=flat, grid=on), ArrayRaster(array=flat + 1, grid=on)
+    )
     assert result.shift_z == -1.0
 
 

@@ -17,7 +17,9 @@ WORDS = {rays.HIT: "hit", rays.OUTSIDE: "outside", rays.HOLE: "hole", rays.MISSE
 
 def trace(dem, rows, cols, heights, *, origin=(0, 0)):
     """Trace polylines; return words and parameters."""
-    rows, cols, heights = (np.atleast_2d(np.asarray(a, dtype=np.float64)) for a in (rows, cols, heights))
+    rows, cols, heights = (
+        np.atleast_2d(np.asarray(a, dtype=np.float64)) for a in (rows, cols, heights)
+    )
     status, where = np.empty(len(rows), dtype=np.uint8), np.empty(len(rows))
     dem = np.asarray(dem, dtype=np.float32)
     rays.first_crossing(dem, *origin, rows, cols, heights, status, where)
@@ -125,9 +127,16 @@ def test_a_plane_is_met_where_algebra_says(start, stop, slope):
     rows, cols = np.array([[start[0], stop[0]]]), np.array([[start[1], stop[1]]])
     heights = np.array([[60.0, -60.0]])
     rays.first_crossing(dem, 0, 0, rows, cols, heights, status, where)
+
     def f(t):
         r, c = rows[0] - 0.5, cols[0] - 0.5
-        return 60.0 - 120.0 * t - exact[0] * (r[0] + t * (r[1] - r[0])) - exact[1] * (c[0] + t * (c[1] - c[0]))
+        return (
+            60.0
+            - 120.0 * t
+            - exact[0] * (r[0] + t * (r[1] - r[0]))
+            - exact[1] * (c[0] + t * (c[1] - c[0]))
+        )
+
     assert status[0] == rays.HIT
     assert f(where[0]) == pytest.approx(0.0, abs=1e-10)  # round-off of heights of 60 m
 

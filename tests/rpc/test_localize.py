@@ -101,8 +101,10 @@ def test_it_is_the_first_point_that_is_met(crs, heights, tilt):
     """Dense marching down the exact curve, a step of 0.25 m, against the answer."""
     # Height in the camera's image: 1.5 px a metre is a view 56 degrees off the vertical.
     rpc = camera(tilt)
-    dem = Dem.open(relief(3), heights=heights) if crs == UTM31 else Dem.open(
-        relief(3, crs=LONLAT), heights=heights
+    dem = (
+        Dem.open(relief(3), heights=heights)
+        if crs == UTM31
+        else Dem.open(relief(3, crs=LONLAT), heights=heights)
     )
     row, col = points(400, seed=2)
     found = localize_on(rpc, dem, row, col)
@@ -209,10 +211,12 @@ def test_points_that_the_rpc_cannot_invert_do_not_disturb_the_others():
 def test_an_rpc_that_fails_far_from_its_heights():
     """Its domain spans 40 m of height, its curves run wild at 9000 m: the DEM's own range helps."""
     rpc = camera(bend=0.05, height_scale=40.0)
-    rpc = Rpc(**{
-        **{f: getattr(rpc, f) for f in rpc.__dataclass_fields__ if not f.startswith("_")},
-        "line_num": (*rpc.line_num[:19], 0.05),
-    })
+    rpc = Rpc(
+        **{
+            **{f: getattr(rpc, f) for f in rpc.__dataclass_fields__ if not f.startswith("_")},
+            "line_num": (*rpc.line_num[:19], 0.05),
+        }
+    )
     source = relief(low=480.0, high=520.0)
     dem = Dem.open(source, heights="ellipsoid")
     assert (rpc.localize(1000.0, 1000.0, 9000.0).status != Status.OK).all()

@@ -16,6 +16,7 @@ from trueground.kernels import render
 from trueground.samples.terrain import CELL_M, Terrain, downhill, fractal, gradient, smoothstep
 
 Float = NDArray[np.float64]
+Image = NDArray[np.float32]  # brightness needs no more, and there are many of them
 
 ZOOM = 2  # cells of the texture along a cell of the terrain
 _SUN_AZIMUTH, _SUN_ELEVATION = math.radians(145.0), math.radians(50.0)
@@ -53,9 +54,10 @@ def make_texture(
     return np.clip(np.rint(_FULL * radiance), 1, 65535).astype(np.uint16)
 
 
-def _fine(values: Float) -> Float:
+def _fine(values: Float) -> Image:
     """Bring values of the terrain's cells to those of the texture."""
-    fine: Float = ndimage.zoom(values, ZOOM, order=1, mode="nearest", grid_mode=True)
+    single = values.astype(np.float32)
+    fine: Image = ndimage.zoom(single, ZOOM, order=1, mode="nearest", grid_mode=True)
     return fine
 
 
@@ -85,7 +87,7 @@ def _sun(terrain: Terrain, tops: Float, engine: Engine) -> Float:
     return out
 
 
-def _land_cover(rng: np.random.Generator, terrain: Terrain) -> Float:
+def _land_cover(rng: np.random.Generator, terrain: Terrain) -> Image:
     """Return the share of light that each cell of 1 m throws back."""
     height = terrain.surface.astype(np.float64)
     shape = (height.shape[0] * ZOOM, height.shape[1] * ZOOM)
@@ -95,9 +97,9 @@ def _land_cover(rng: np.random.Generator, terrain: Terrain) -> Float:
     slope = _fine(np.hypot(dv, du))
     level = _fine((gentle - gentle.min()) / np.ptp(gentle))
     town = _fine(terrain.town)
-    patches = fractal(rng, shape, slope=1.0, longest=400.0, shortest=2.0)
-    grain = fractal(rng, shape, slope=0.35, longest=60.0, shortest=2.0)
-    streaks = ndimage.gaussian_filter(fractal(rng, shape, slope=0.2, longest=40.0), (2.5, 0.8))
+    patches = _noise(rng, shape, slope=1.0, longest=400.0, shortest=2.0)
+    grain = _noise(rng, shape, slope=0.35, longest=60.0, shortest=2.0)
+    streaks = ndimage.gaussian_filter(_noise(rng, shape, slope=0.2, longest=40.0), (2.5, 0.8))
     streaks /= streaks.std()
 
     meadow = 0.26 + 0.035 * patches + 0.020 * grain
@@ -118,35 +120,48 @@ def _land_cover(rng: np.random.Generator, terrain: Terrain) -> Float:
     colour = _mixed(colour, 0.09 + 0.02 * grain, river * (1.0 - snow) * (1.0 - town))
     colour = _mixed(colour, 0.30 + 0.02 * patches + 0.02 * grain, town)
     road = _road(gentle, terrain.town, size)
-    colour = _mixed(colour, np.full(shape, 0.46), _fine(np.maximum(terrain.streets, road)))
+    colour = _mixed(
+        colour, np.full(shape, 0.46, dtype=np.float32), _fine(np.maximum(terrain.streets, road))
+    )
     colour = _with_ice(rng, colour, terrain=terrain, grain=grain)
     roof = np.repeat(np.repeat(terrain.roof, ZOOM, axis=0), ZOOM, axis=1)
-    tone = np.concatenate([[0.0], rng.uniform(0.16, 0.75, int(terrain.roof.max()) + 1)])
+    tone = rng.uniform(0.16, 0.75, int(terrain.roof.max()) + 1).astype(np.float32)
     return np.where(roof > 0, tone[roof] + 0.02 * streaks, np.maximum(colour, 0.03))
 
 
-def _mixed(below: Float, above: Float, share: Float) -> Float:
+def _noise(
+    rng: np.random.Generator,
+    shape: tuple[int, ...],
+    *,
+    slope: float,
+    longest: float,
+    shortest: float = 2.0,
+) -> Image:
+    noise = fractal(rng, (shape[0], shape[1]), slope=slope, longest=longest, shortest=shortest)
+    return noise.astype(np.float32)
+
+
+def _mixed(below: Image, above: Image, share: Image) -> Image:
     return below + share * (above - below)
 
 
-def _fields(rng: np.random.Generator, shape: tuple[int, int]) -> Float:
+def _fields(rng: np.random.Generator, shape: tuple[int, int]) -> Image:
     """Return parcels around random points, some of them ploughed."""
     count = max(int(shape[0] * shape[1] / _FIELD_M**2), 4)
     seeds = rng.uniform(0.0, 1.0, (count, 2)) * shape
-    v, u = np.indices(shape)
     # Longer than wide, along the town's streets as it were.
     c, s = math.cos(0.45), math.sin(0.45)
     stretch = np.array([[c * 1.7, -s * 1.7], [s * 0.8, c * 0.8]])
-    where = np.stack([v.ravel(), u.ravel()], axis=1)
-    coarse = where.reshape(*shape, 2)[::2, ::2].reshape(-1, 2)
+    coarse = np.argwhere(np.ones((-(-shape[0] // 2), -(-shape[1] // 2)), dtype=bool)) * 2.0
     nearest = cKDTree(seeds @ stretch.T).query(coarse @ stretch.T)[1]
-    field = np.repeat(np.repeat(nearest.reshape(-(-shape[0] // 2), -1), 2, axis=0), 2, axis=1)
-    field = field[: shape[0], : shape[1]]
-    tone = rng.uniform(0.17, 0.42, count)[field]
-    angle = rng.uniform(0.0, math.pi, count)[field]
-    furrow = np.sin((v * np.cos(angle) + u * np.sin(angle)) * (2.0 * math.pi / 7.0))
+    field = nearest.astype(np.int32).reshape(-(-shape[0] // 2), -1)
+    field = np.repeat(np.repeat(field, 2, axis=0), 2, axis=1)[: shape[0], : shape[1]]
+    v, u = (np.arange(n, dtype=np.float32) for n in shape)
+    tone = rng.uniform(0.17, 0.42, count).astype(np.float32)[field]
+    angle = rng.uniform(0.0, math.pi, count).astype(np.float32)[field]
+    furrow = np.sin((v[:, np.newaxis] * np.cos(angle) + u * np.sin(angle)) * (2.0 * math.pi / 7.0))
     ploughed = (rng.random(count) < 0.5)[field]
-    out: Float = tone + 0.03 * furrow * ploughed
+    out: Image = tone + 0.03 * furrow * ploughed
     return out
 
 
@@ -165,10 +180,10 @@ def _road(gentle: Float, town: Float, size: int) -> Float:
     return np.minimum(ndimage.gaussian_filter(road, 1.0) * 3.0, 1.0) * (1.0 - town)
 
 
-def _with_ice(rng: np.random.Generator, colour: Float, *, terrain: Terrain, grain: Float) -> Float:
+def _with_ice(rng: np.random.Generator, colour: Image, *, terrain: Terrain, grain: Image) -> Image:
     """Lay bright ice with crevasses and bands over the glacier, rubble along its sides."""
     ice, along = _fine(terrain.ice), _fine(terrain.along_ice)
-    warp = fractal(rng, colour.shape, slope=1.2, longest=150.0, shortest=6.0)
+    warp = _noise(rng, colour.shape, slope=1.2, longest=150.0, shortest=6.0)
     bands = np.sin(140.0 * along + 3.0 * ice + 1.2 * warp)
     crevasses = smoothstep(np.sin(420.0 * along - 5.0 * ice + 2.5 * warp), 0.55, 0.95)
     crevasses *= smoothstep(np.abs(along - 0.45), 0.30, 0.05)
