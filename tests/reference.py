@@ -209,3 +209,16 @@ def ray_crossing(dem, row, col, height, *, steps=32):
                 low, high = (low, half) if clearance(half) <= 0.0 else (half, high)
             return "hit", high
     return ("missed" if been_inside else "outside"), math.nan
+
+
+def uniform(row0, col0, seed, shape):
+    """Return a number in [0, 1) for each pixel: splitmix64 of (row, column), started by the seed."""
+    rows = np.arange(row0, row0 + shape[0]).astype(np.uint64)[:, np.newaxis]
+    cols = np.arange(col0, col0 + shape[1]).astype(np.uint64)[np.newaxis, :]
+    with np.errstate(over="ignore"):
+        key = (rows << np.uint64(32)) ^ cols
+        key = key + np.uint64(0x9E3779B97F4A7C15) * np.uint64(seed + 1)
+        key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        key = (key ^ (key >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        key = key ^ (key >> np.uint64(31))
+    return (key >> np.uint64(11)).astype(np.float64) / float(1 << 53)

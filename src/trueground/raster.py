@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     import rasterio
     import xarray as xr
 
-# GDAL's block cache would otherwise take 5 % of the machine's memory.
-GDAL_OPTIONS: Mapping[str, Any] = {"GDAL_CACHEMAX": 192, "GTIFF_REPORT_COMPD_CS": "YES"}
+GDAL_OPTIONS: Mapping[str, Any] = {"GTIFF_REPORT_COMPD_CS": "YES"}
+
+# GDAL's block cache would otherwise take 5 % of the machine's memory. It fixes its size when the first block is read, in
+# whatever thread that is, so only the environment says it in time.
+os.environ.setdefault("GDAL_CACHEMAX", "192")
 
 
 @runtime_checkable

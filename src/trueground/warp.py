@@ -46,13 +46,17 @@ class PixelMap:
 
     def at(self, window: Window) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return row, col (height, width) in the target grid of the source's pixel centres."""
-        if self._projection is None or self._projection.exact:
-            if self.source == self.target:
-                rows, cols = window.pixel_centres()
-                return np.broadcast_to(rows, window.shape), np.broadcast_to(cols, window.shape)
-            x, y = self.source.xy(*window.pixel_centres())
-        else:
+        rows, cols = window.pixel_centres()
+        if self._projection is not None and not self._projection.exact:
             x, y = self._projection.at(window)
+        elif self.source == self.target:
+            return np.broadcast_to(rows, window.shape), np.broadcast_to(cols, window.shape)
+        elif (
+            self.source.transform.b == self.source.transform.d == 0.0
+        ):  # one row and one column say it all
+            x, y = self.source.xy(0.0, cols)[0], self.source.xy(rows, 0.0)[1]
+        else:
+            x, y = self.source.xy(rows, cols)
         row, col = self.target.rowcol(count_longitudes_as(self.target, x), y)
         return np.broadcast_to(row, window.shape), np.broadcast_to(col, window.shape)
 

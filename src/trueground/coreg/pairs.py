@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ from trueground.difference import check_overlap
 from trueground.engine import Engine, Threads
 from trueground.errors import FitError, InputError, OverlapError
 from trueground.grid import Grid, Window
+from trueground.kernels import choice
 from trueground.projection import same_place
 from trueground.raster import ArrayRaster, Raster, as_float
 from trueground.sampling import Resampling, sample_surface
@@ -93,7 +93,13 @@ class Pair:
             return _choose(reference, mask, window, share, seed, with_slopes)
 
         windows = [b.core for b in grid.blocks(_BLOCK)]
-        cells = tuple((w, c) for w, c in use.map(choose, windows) if c.position.size)
+        # Copies of this thread: small arrays that are kept among the workers' large ones would keep
+        # the memory of those from being given back.
+        cells = tuple(
+            (w, _Cells(*(a.copy() for a in c)))
+            for w, c in use.map(choose, windows)
+            if c.position.size
+        )
         if not cells:
             msg = "no cell of the reference has a height and is not masked: nothing to align with"
             raise FitError(msg)
@@ -117,27 +123,25 @@ class Pair:
 
     def dh(self, shift_x: float, shift_y: float, *, resampling: Resampling = "bilinear") -> Float:
         """Return reference - moving at all cells, moving shifted; NaN where it has no height."""
-        parts = list(self._parts(shift_x, shift_y, resampling))
-        return np.concatenate(parts)
-
-    def _parts(self, shift_x: float, shift_y: float, resampling: Resampling) -> Iterator[Float]:
         grid = self.reference.grid
         t = grid.transform
         back = replace(grid, transform=Affine(t.a, t.b, t.c - shift_x, t.d, t.e, t.f - shift_y))
         place = PixelMap(source=back, target=self.moving.grid)
         cells = dict(self.cells)
+        out = np.empty(sum(c.position.size for c in cells.values()))
+        ends = np.cumsum([c.position.size for c in cells.values()])
+        parts = dict(zip(cells, np.split(out, ends[:-1]), strict=True))
 
-        def part(window: Window) -> Float:
+        def part(window: Window) -> None:
             chosen = cells[window]
             row, col = place.at(window)
-            at = chosen.position
-            height = sample_surface(
-                self.moving, row.reshape(-1)[at], col.reshape(-1)[at], resampling=resampling
-            )
-            return chosen.height - height
+            at = np.divmod(chosen.position, window.width)
+            height = sample_surface(self.moving, row[at], col[at], resampling=resampling)
+            np.subtract(chosen.height, height, out=parts[window])
 
-        for _, values in self.engine.map(part, cells):
-            yield values
+        for _ in self.engine.map(part, cells):
+            pass
+        return out
 
 
 def _mask_on(valid: Raster, grid: Grid) -> Raster:
@@ -166,37 +170,33 @@ def _choose(  # noqa: PLR0917 (the parts of the choice)
         keep &= usable(mask, window)
     if share < 1.0:
         keep &= _hash(window, seed) < share
+    index = np.flatnonzero(keep)
+    row, col = index // window.width, index % window.width
     if with_slopes:
-        along_col = (outer[1:-1, 2:] - outer[1:-1, :-2]).astype(np.float64) / 2.0
-        along_row = (outer[2:, 1:-1] - outer[:-2, 1:-1]).astype(np.float64) / 2.0
+        along_col = (outer[row + 1, col + 2].astype(np.float64) - outer[row + 1, col]) / 2.0
+        along_row = (outer[row + 2, col + 1].astype(np.float64) - outer[row, col + 1]) / 2.0
         t = reference.grid.transform
         area = t.a * t.e - t.b * t.d
         slope_x = (t.e * along_col - t.d * along_row) / area
         slope_y = (t.a * along_row - t.b * along_col) / area
-        keep &= np.isfinite(slope_x) & np.isfinite(slope_y)
+        known = np.isfinite(slope_x) & np.isfinite(slope_y)
+        index, row, col = index[known], row[known], col[known]
+        slope_x, slope_y = slope_x[known], slope_y[known]
     else:
-        slope_x = slope_y = np.zeros(height.shape)
-    index = np.flatnonzero(keep)
+        slope_x = slope_y = np.zeros(index.shape)
     return _Cells(
         index.astype(np.int32),
-        height.reshape(-1)[index],
-        slope_x.reshape(-1)[index].astype(np.float32),
-        slope_y.reshape(-1)[index].astype(np.float32),
+        height[row, col],
+        slope_x.astype(np.float32),
+        slope_y.astype(np.float32),
     )
 
 
 def _hash(window: Window, seed: int) -> Float:
-    """Return a number in [0, 1) for each pixel, from row, column and seed (splitmix64)."""
-    rows, cols = window.pixel_centres()
-    with np.errstate(over="ignore"):
-        key = (rows.astype(np.int64).astype(np.uint64) << np.uint64(32)) ^ cols.astype(
-            np.int64
-        ).astype(np.uint64)
-        key = key + np.uint64(0x9E3779B97F4A7C15) * np.uint64(seed + 1)
-        key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        key = (key ^ (key >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        key = key ^ (key >> np.uint64(31))
-    return (key >> np.uint64(11)).astype(np.float64) / float(1 << 53)
+    """Return a number in [0, 1) for each pixel, from row, column and seed."""
+    out = np.empty(window.shape)
+    choice.uniform(window.row, window.col, seed, out)
+    return out
 
 
 def require_samples(dh: Float, least: int) -> None:
