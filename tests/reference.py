@@ -145,7 +145,8 @@ def ray_crossing(dem, row, col, height, *, steps=32):
     """First point of a straight ray at or below the bilinear surface, by marching and bisection.
 
     `row`, `col`, `height` are those of the two ends; pixel coordinates count from the outer corner.
-    Returns a word and the parameter from 0 to 1. Each piece between two lines of cell centres is
+    Returns a word and the parameter from 0 to 1. A hole is crossed where the ray comes out above the surface; below
+    it, or where the ray ends there, it is lost. Each piece between two lines of cell centres is
     marched in `steps`, and searched around its lowest clearance, so that no thin dip is missed.
     """
     dem = np.asarray(dem, dtype=np.float64)
@@ -161,7 +162,7 @@ def ray_crossing(dem, row, col, height, *, steps=32):
             lines = np.arange(math.ceil(low - 0.5), math.floor(high - 0.5) + 1) + 0.5
             cuts.update(float(t) for t in (lines - a[0]) / (a[1] - a[0]) if 0.0 < t < 1.0)
     cuts = sorted(cuts)
-    been_inside = False
+    been_inside = in_hole = False
     for start, stop in itertools.pairwise(cuts):
         if stop - start < 1e-13:  # two lines met in one node
             continue
@@ -185,10 +186,11 @@ def ray_crossing(dem, row, col, height, *, steps=32):
         t = np.linspace(start, stop, steps + 1)
         values = clearance(t)
         if np.isnan(values).any():
-            return "hole", math.nan
-        if not been_inside and values[0] < 0.0:
-            return "outside", math.nan
-        been_inside = True
+            been_inside = in_hole = True
+            continue
+        if values[0] < -1e-6 and (in_hole or not been_inside):
+            return ("hole" if in_hole else "outside"), math.nan
+        been_inside, in_hole = True, False
         k = int(np.argmin(values))
         if values[k] > np.ptp(values) + 1e-9:  # far above: nothing can hide between two steps
             continue
@@ -208,6 +210,8 @@ def ray_crossing(dem, row, col, height, *, steps=32):
                 half = 0.5 * (low + high)
                 low, high = (low, half) if clearance(half) <= 0.0 else (half, high)
             return "hit", high
+    if in_hole:
+        return "hole", math.nan
     return ("missed" if been_inside else "outside"), math.nan
 
 

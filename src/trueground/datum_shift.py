@@ -12,11 +12,10 @@ from pyproj import CRS
 from pyproj.crs import CompoundCRS
 from pyproj.exceptions import CRSError
 
-from trueground.dem import name_of
 from trueground.errors import DatumError
 from trueground.grid import Grid, Window
 from trueground.projection import WGS84, GridProjection, horizontal
-from trueground.raster import Raster, as_float, computed
+from trueground.raster import Raster, as_float, computed, name_of
 from trueground.vertical import HEIGHTS_HELP, Datum
 
 

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pyproj import CRS
 
+from trueground.datum_shift import InDatum
 from trueground.errors import DatumError, InputError
 from trueground.grid import Window
-from trueground.projection import WGS84, project
-from trueground.raster import FileRaster, Raster, as_float, open_raster
+from trueground.projection import WGS84, count_longitudes_as, project
+from trueground.raster import Raster, as_float, name_of, open_raster
 from trueground.sampling import Resampling, check_resampling, sample_surface
-from trueground.vertical import HEIGHTS_HELP, Datum
+from trueground.vertical import ELLIPSOID, HEIGHTS_HELP, Datum
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -35,6 +36,8 @@ class Dem:
     """Heights in metres above `datum`, float32, NaN where there is none."""
     datum: Datum
     """What the heights are counted from."""
+    surface: Raster = field(init=False, repr=False, compare=False)
+    """The same above the WGS 84 ellipsoid: the nodes between which heights are interpolated."""
     interpolation: Resampling = "bilinear"
     """`nearest`, `bilinear`, or `cubic` (interpolating)."""
     _ranges: dict[tuple[int, int], tuple[float, float]] = field(
@@ -53,6 +56,10 @@ class Dem:
         if self.raster.count != 1:
             msg = f"{name_of(self.raster)} has {self.raster.count} bands; a DEM has one"
             raise InputError(msg)
+        surface = self.raster
+        if self.datum.name != "ellipsoid":
+            surface = InDatum(source=surface, before=self.datum, after=ELLIPSOID, crs=self.crs)
+        object.__setattr__(self, "surface", surface)
 
     @classmethod
     def open(
@@ -114,7 +121,7 @@ class Dem:
         x, y = np.broadcast_arrays(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
         lon, lat = project(crs, WGS84, x, y)
         row, col = self.rowcol(lon, lat)
-        return self.heights_at_pixels(row, col, lon, lat)
+        return self.heights_at_pixels(row, col)
 
     def rowcol(
         self, lon: NDArray[np.float64], lat: NDArray[np.float64]
@@ -122,27 +129,16 @@ class Dem:
         """Return pixel coordinates in the DEM of longitude and latitude, exactly."""
         grid = self.raster.grid
         x, y = project(WGS84, grid.crs, lon, lat)
-        if self.crs.is_geographic:  # a DEM may count longitudes beyond 180
-            middle = (grid.bounds[0] + grid.bounds[2]) / 2.0
-            first = np.fmin.reduce(x, axis=None, initial=middle)
-            last = np.fmax.reduce(x, axis=None, initial=middle)
-            if last - middle > 180.0 or middle - first > 180.0:
-                x = x + 360.0 * np.round((middle - x) / 360.0)
-        return grid.rowcol(x, y)
+        return grid.rowcol(count_longitudes_as(grid, x), y)
 
-    def heights_at_pixels(  # noqa: PLR0917 (two pairs of coordinates)
-        self,
-        row: NDArray[np.float64],
-        col: NDArray[np.float64],
-        lon: NDArray[np.float64],
-        lat: NDArray[np.float64],
+    def heights_at_pixels(
+        self, row: NDArray[np.float64], col: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Return heights above the ellipsoid [m] at pixels of the DEM whose place is known."""
-        own = sample_surface(self.raster, row, col, resampling=self.interpolation)
-        return self.datum.to_ellipsoid(own, lon, lat)
+        """Return heights above the ellipsoid [m] at pixel coordinates of the DEM."""
+        return sample_surface(self.surface, row, col, resampling=self.interpolation)
 
     def height_range(self, window: Window | None = None) -> tuple[float, float]:
-        """Return bounds of the heights [m] above the DEM's own datum; NaN where all is missing.
+        """Return bounds of the heights above the ellipsoid [m]; NaN where all is missing.
 
         They hold for all tiles that the window touches. A tile is read once and remembered, so that
         asking again, for another window or from another thread, costs little.
@@ -165,16 +161,10 @@ class Dem:
         missing = [j for j in columns if (i, j) not in self._ranges]
         for some in (missing[k : k + _STRIP] for k in range(0, len(missing), _STRIP)):
             tiles = Window(i * _TILE, some[0] * _TILE, _TILE, (some[-1] - some[0] + 1) * _TILE)
-            values = self.raster.read(tiles)[0]  # NaN beyond the edge
+            values = self.surface.read(tiles)[0]  # NaN beyond the edge
             for j in range(some[0], some[-1] + 1):
                 tile = values[:, (j - some[0]) * _TILE : (j - some[0] + 1) * _TILE]
                 self._ranges[i, j] = (
                     float(np.fmin.reduce(tile, axis=None)),
                     float(np.fmax.reduce(tile, axis=None)),
                 )
-
-
-def name_of(raster: Raster) -> str:
-    """Return what to call a raster in a message."""
-    source = getattr(raster, "source", raster)
-    return source.path if isinstance(source, FileRaster) else "the DEM"

@@ -9,29 +9,43 @@ import numpy as np
 from trueground.errors import DatumError, InputError, RpcError
 from trueground.projection import WGS84, utm_of
 from trueground.raster import FileRaster, open_raster
-from trueground.rpc.model import Rpc
-from trueground.rpc.readers import crop_offset, read_rpc, rpc_for_image
+from trueground.rpc.direct import direct_difference
+from trueground.rpc.model import PixelOrigin, Rpc
+from trueground.rpc.readers import crop_offset, is_rpc_file, read_rpc, rpc_of_file
 from trueground.vertical import Datum
 
 
-def describe(path: str) -> dict[str, str]:
-    """Return the properties of a raster, an image with RPC, or an RPC file, by name."""
+def describe(path: str, *, rpc_origin: PixelOrigin | None = None) -> dict[str, str]:
+    """Return the properties of a raster, an image with RPC, or an RPC file, by name.
+
+    Parameters
+    ----------
+    path
+        The file.
+    rpc_origin
+        What its RPC calls the centre of the first pixel; see `read_rpc`.
+    """
+    if is_rpc_file(path):
+        model = read_rpc(path, origin=rpc_origin)
+        return {"file": path, "kind": "RPC file", **_rpc_items(model)}
     try:
         raster = open_raster(path)
     except InputError:
-        model = read_rpc(path)
-        return {"file": path, "kind": "RPC file", **_rpc_items(model)}
+        read_rpc(path)  # says what it is not
+        raise
     if not isinstance(raster, FileRaster):
         raise InputError(path)
     items = {"file": path, **_raster_items(raster)}
     try:
-        model = rpc_for_image(raster)
-    except RpcError:
+        found = rpc_of_file(raster, origin=rpc_origin)
+    except RpcError as error:
+        return {**items, "RPC": f"damaged: {error}"}
+    if found is None:
         return items
     row, col = crop_offset(raster)
     if (row, col) != (0.0, 0.0):
         items["crop"] = f"starts at row {row:g}, col {col:g} of the scene, by its geotransform"
-    return {**items, **_rpc_items(model, raster.grid.shape)}
+    return {**items, **_rpc_items(found, raster.grid.shape)}
 
 
 def _raster_items(raster: FileRaster) -> dict[str, str]:
@@ -57,13 +71,19 @@ def _raster_items(raster: FileRaster) -> dict[str, str]:
 
 
 def _rpc_items(rpc: Rpc, shape: tuple[int, int] | None = None) -> dict[str, str]:
-    low, high = rpc.height_off - rpc.height_scale, rpc.height_off + rpc.height_scale
+    low, high = rpc.height_range
     row, col = (s / 2.0 for s in shape) if shape else (rpc.line_off + 0.5, rpc.samp_off + 0.5)
     items = {
         "RPC": rpc.origin,
+        "RPC pixel origin": f"{rpc.pixel_origin} in the file (--rpc-origin overrides it)",
         "RPC centre": f"longitude {rpc.long_off:.6f}, latitude {rpc.lat_off:.6f}",
-        "RPC heights": f"{min(low, high):g} to {max(low, high):g} m above the ellipsoid",
+        "RPC heights": f"{low:g} to {high:g} m above the ellipsoid",
     }
+    if rpc.direct is not None:
+        apart = direct_difference(rpc)
+        items["RPC direct model"] = (
+            f"differs from the inverse of the other by {apart:.2g} px at most"
+        )
     at = rpc.localize(
         np.array([row, row + 1, row, row]),
         np.array([col, col, col + 1, col]),

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pyproj import CRS
 
-from trueground.dem import Dem, name_of
+from trueground.dem import Dem
 from trueground.errors import InputError, OverlapError
 from trueground.grid import Bounds, Grid, Window
 from trueground.projection import WGS84, GridProjection, project, project_bounds, same_place, utm_of
-from trueground.raster import Raster, computed
+from trueground.raster import Raster, computed, name_of
 from trueground.rpc.localize import localize_on
 from trueground.rpc.model import Located, Rpc
 from trueground.sampling import Resampling, check_resampling, fill_of, sample_image
@@ -83,7 +83,7 @@ class Orthoimage:
         row, col = (
             self.dem.rowcol(lon, lat) if self._dem_pixels is None else self._dem_pixels.at(window)
         )
-        height = self.dem.heights_at_pixels(row, col, lon, lat)
+        height = self.dem.heights_at_pixels(row, col)
         return self.rpc.project(lon, lat, height)
 
     def _compute(self, window: Window) -> NDArray[Any]:

@@ -19,7 +19,9 @@ from trueground.status import Status
 Columns = dict[str, NDArray[np.float64]]
 
 
-def read_points(path: str | os.PathLike[str], names: Sequence[str]) -> Columns:
+def read_points(
+    path: str | os.PathLike[str], names: Sequence[str], *, optional: Sequence[str] = ()
+) -> Columns:
     """Read named columns of a CSV file.
 
     Parameters
@@ -29,30 +31,51 @@ def read_points(path: str | os.PathLike[str], names: Sequence[str]) -> Columns:
         NaN.
     names
         Columns that must be there, in any order.
+    optional
+        Columns that are read where they are there.
 
     Raises
     ------
     InputError
         Where the file or a column is missing, or a cell is not a number; it names the line.
     """
-    wanted = ",".join(names)
+    header, lines = _cells(path, names)
+    names = [*names, *(name for name in optional if name in header)]
+    places = [header.index(name) for name in names]
+    rows = [
+        [_number(cells[place] if place < len(cells) else "", path, line) for place in places]
+        for line, cells in lines
+    ]
+    table = np.array(rows, dtype=np.float64).reshape(-1, len(names))
+    return {name: np.ascontiguousarray(table[:, i]) for i, name in enumerate(names)}
+
+
+def read_labels(path: str | os.PathLike[str], names: Sequence[str]) -> list[str]:
+    """Read the first of some columns that a CSV file has, as text; numbers from 1 where it has none."""
+    header, lines = _cells(path, ())
+    place = next((header.index(name) for name in names if name in header), None)
+    if place is None:
+        return [str(i + 1) for i in range(len(lines))]
+    return [cells[place].strip() if place < len(cells) else "" for _, cells in lines]
+
+
+def _cells(
+    path: str | os.PathLike[str], names: Sequence[str]
+) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Return the header, in small letters, and the number and cells of each line that is not empty."""
+    wanted = f" {','.join(names)}" if names else ""
     try:
         with Path(path).open(newline="", encoding="utf-8-sig") as file:
             lines = csv.reader(file)
             header = [cell.strip().lower() for cell in next(lines, [])]
-            missing = [name for name in names if name not in header]
-            if missing:
+            if any(name not in header for name in names):
                 msg = (
                     f"{path} has the columns {','.join(header) or '(none)'}: "
-                    f"a header with {wanted} is needed"
+                    f"a header with{wanted} is needed"
                 )
                 raise InputError(msg)
-            places = [header.index(name) for name in names]
-            rows = [
-                [
-                    _number(cells[place] if place < len(cells) else "", path, lines.line_num)
-                    for place in places
-                ]
+            return header, [
+                (lines.line_num, cells)
                 for cells in lines
                 if len(cells) > 1 or any(map(str.strip, cells))
             ]
@@ -60,10 +83,8 @@ def read_points(path: str | os.PathLike[str], names: Sequence[str]) -> Columns:
         msg = f"{path} cannot be read: {error.strerror}; check the path"
         raise InputError(msg) from error
     except (UnicodeDecodeError, csv.Error) as error:
-        msg = f"{path} is not a CSV file: {error}; give text with a header {wanted}"
+        msg = f"{path} is not a CSV file: {error}; give text with a header{wanted}"
         raise InputError(msg) from error
-    table = np.array(rows, dtype=np.float64).reshape(-1, len(names))
-    return {name: np.ascontiguousarray(table[:, i]) for i, name in enumerate(names)}
 
 
 def _number(text: str, path: str | os.PathLike[str], line: int) -> float:

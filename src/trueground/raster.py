@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 GDAL_OPTIONS: Mapping[str, Any] = {"GTIFF_REPORT_COMPD_CS": "YES"}
 
-# GDAL's block cache would otherwise take 5 % of the machine's memory. It fixes its size when the first block is read, in
-# whatever thread that is, so only the environment says it in time.
+# GDAL's block cache would otherwise take 5 % of the machine's memory. It fixes its size when the first block is read,
+# in whatever thread that is, so only the environment says it in time.
 os.environ.setdefault("GDAL_CACHEMAX", "192")
 
 
@@ -475,3 +475,9 @@ def _axis(name: str, values: NDArray[np.float64], known: float) -> tuple[float, 
         msg = f"coordinate {name!r} is not evenly spaced: a raster needs a regular grid"
         raise InputError(msg)
     return step, float(values[0]) - step / 2.0
+
+
+def name_of(raster: Raster) -> str:
+    """Return what to call a raster in a message."""
+    source = getattr(raster, "source", raster)
+    return source.path if isinstance(source, FileRaster) else "the DEM"

@@ -187,6 +187,9 @@ def _known_grid(file: str) -> str:
     return "egm2008" if name in _EGM2008_FILES else _find_grid((file,)) or file
 
 
+ELLIPSOID = Datum("ellipsoid")
+
+
 @dataclass(frozen=True, slots=True)
 class _AroundTheGlobe:
     """A global raster that goes on beyond its first and last column."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trueground.cli.options import OptionalOutput, outputs_differ_from, usage
+from trueground.cli.options import OptionalOutput, RpcOrigin, outputs_differ_from, usage
 
 
 def locate(
@@ -19,6 +19,7 @@ def locate(
     points: Path | None = None,
     output: OptionalOutput = None,
     rpc: str | None = None,
+    rpc_origin: RpcOrigin = None,
 ) -> None:
     """Find the ground points that pixels of an image show.
 
@@ -46,6 +47,8 @@ def locate(
         CSV or GeoJSON, by its ending. Default: CSV on standard output.
     rpc
         File with the RPC of the full scene, for an image without.
+    rpc_origin
+        What the RPC file calls the centre of its first pixel: 0 or 1. Default: what its product does.
     """
     import numpy as np
 
@@ -65,7 +68,7 @@ def locate(
         msg = "Give either ROW and COL, or --points."
         raise usage(msg)
     outputs_differ_from([image, dem, points, rpc], [output])
-    model = rpc_of(image, rpc)
+    model = rpc_of(image, rpc, origin=rpc_origin)
     if points is not None:
         table = read_points(points, ("row", "col"))
     else:

@@ -20,6 +20,7 @@ Bounds = Annotated[
 Flag = Annotated[bool, Parameter(negative=())]
 DemResampling = Literal["nearest", "bilinear", "cubic"]
 ImageResampling = Literal["nearest", "bilinear"]
+RpcOrigin = Literal[0, 1] | None
 
 
 def usage(text: str) -> CycloptsError:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from trueground.cli.console import console
-from trueground.cli.options import Bounds, Flag, ImageResampling, Output, outputs_differ_from, usage
+from trueground.cli.options import (
+    Bounds,
+    Flag,
+    ImageResampling,
+    Output,
+    RpcOrigin,
+    outputs_differ_from,
+    usage,
+)
 
 
 def ortho(
@@ -15,6 +23,7 @@ def ortho(
     dem: str,
     output: Output,
     rpc: str | None = None,
+    rpc_origin: RpcOrigin = None,
     heights: str | None = None,
     crs: str | None = None,
     resolution: float | None = None,
@@ -37,7 +46,9 @@ def ortho(
     output
         The orthoimage (GeoTIFF).
     rpc
-        File with the RPC of the full scene: DIMAP XML, OTB .geom, or an image.
+        File with the RPC of the full scene: DIMAP or Maxar XML, .RPB, _RPC.TXT, .geom, JSON, or an image.
+    rpc_origin
+        What the RPC file calls the centre of its first pixel: 0 or 1. Default: what its product does.
     heights
         What heights of the DEM are above: ellipsoid, egm96, egm2008 or a grid file. Default: as its CRS says.
     crs
@@ -68,7 +79,7 @@ def ortho(
         raise usage(msg)
     outputs_differ_from([image, dem, rpc, like], [output])
     picture = open_raster(image)
-    model = rpc_for_image(picture, rpc)
+    model = rpc_for_image(picture, rpc, origin=rpc_origin)
     surface = Dem.open(dem, heights=heights)
     console.note(f"heights of {dem}: above {surface.datum}")
     if like is not None:

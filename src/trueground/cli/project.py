@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trueground.cli.options import OptionalOutput, outputs_differ_from, usage
+from trueground.cli.options import OptionalOutput, RpcOrigin, outputs_differ_from, usage
 
 
 def project(  # noqa: PLR0917 (a point is three numbers)
@@ -17,6 +17,7 @@ def project(  # noqa: PLR0917 (a point is three numbers)
     points: Path | None = None,
     output: OptionalOutput = None,
     rpc: str | None = None,
+    rpc_origin: RpcOrigin = None,
 ) -> None:
     """Find the pixels of an image that show ground points.
 
@@ -38,6 +39,8 @@ def project(  # noqa: PLR0917 (a point is three numbers)
         CSV or GeoJSON, by its ending. Default: CSV on standard output.
     rpc
         File with the RPC of the full scene, for an image without.
+    rpc_origin
+        What the RPC file calls the centre of its first pixel: 0 or 1. Default: what its product does.
     """
     import numpy as np
 
@@ -51,7 +54,7 @@ def project(  # noqa: PLR0917 (a point is three numbers)
         msg = "Give either LON, LAT and HEIGHT, or --points."
         raise usage(msg)
     outputs_differ_from([image, points, rpc], [output])
-    model = rpc_of(image, rpc)
+    model = rpc_of(image, rpc, origin=rpc_origin)
     names = ("lon", "lat", "height")
     if points is not None:
         table = read_points(points, names)

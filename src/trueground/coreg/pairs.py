@@ -93,13 +93,7 @@ class Pair:
             return _choose(reference, mask, window, share, seed, with_slopes)
 
         windows = [b.core for b in grid.blocks(_BLOCK)]
-        # Copies of this thread: small arrays that are kept among the workers' large ones would keep
-        # the memory of those from being given back.
-        cells = tuple(
-            (w, _Cells(*(a.copy() for a in c)))
-            for w, c in use.map(choose, windows)
-            if c.position.size
-        )
+        cells = tuple((w, c) for w, c in use.map(choose, windows) if c.position.size)
         if not cells:
             msg = "no cell of the reference has a height and is not masked: nothing to align with"
             raise FitError(msg)

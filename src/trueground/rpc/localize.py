@@ -2,265 +2,154 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trueground.dem import Dem
-from trueground.grid import Window
-from trueground.kernels import rays
-from trueground.projection import WGS84, project
-from trueground.rpc.model import Float, Located, Rpc
+from trueground.errors import InputError
+from trueground.rpc.model import HALF_PIXEL, Float, Located, Rpc
+from trueground.rpc.patch import Box, OnNodata, Patch, UnfitPatchError
 from trueground.status import Status
 
 Indices = NDArray[np.intp]
-Pair = tuple[Float, Float]
 
-_LOWEST, _HIGHEST = -600.0, 9000.0  # m above the ellipsoid: no ground lies beyond
-_NODES = 8  # points of the polyline that stands for the curved line of sight
-_MARGIN = 1.0  # m above and below the DEM's range
-_UNDULATION = 110.0  # m; the geoid stays closer to the ellipsoid
-_NARROWINGS = 4  # of the range of heights that there can be
-_BATCH = 1 << 16  # points traced at once
-_LARGEST_WINDOW = 1 << 24  # px of the DEM read at once
-_ROUNDS = 12  # of the secant iteration that polishes a hit
-_TOLERANCE = 1e-7  # m in height
-_STEP = 1e-3  # m, the secant's first
-_ACCEPTED = 1e-3  # m off the surface
-_FURTHEST = 1.0  # m from the polyline's hit: beyond it lies another meeting point
+_TOLERANCE = 1e-6  # px, of the hit from its line of sight
+_HELPS = 0.5  # of its error is what a quarter of a piece has at most where halving helps
+_USELESS = 1e3  # times the allowed error; cubics that are further off may find the wrong ground
+_OFF_GROUND = 1e-4  # m
 
 
 def localize_on(  # noqa: PLR0917 (model, surface, row, col: the order that everybody knows)
-    rpc: Rpc, dem: Dem, row: ArrayLike, col: ArrayLike
+    rpc: Rpc, dem: Dem, row: ArrayLike, col: ArrayLike, *, on_nodata: OnNodata = "fail"
 ) -> Located:
     """Return the first point of the DEM that each image position sees.
 
-    The line of sight is a curve: the RPC is inverted at several heights, the polyline through them
-    is traced cell by cell from above the highest to below the lowest ground, and the meeting point
-    is polished on the curve itself.
+    Lines of sight are curves. For a piece of the image they are fitted by cubics, whose error is checked, and each is
+    followed down from above the highest ground: blocks of cells that it passes above are skipped by their highest
+    node, and in every other cell the bilinear patch is met exactly. The hit is polished on the RPC itself by Newton's
+    method and held against it: it lies within 1e-6 px of its line of sight.
+
+    A hole is treated as the outside: a line of sight that comes out of it above the surface goes on; one that comes
+    out below, or ends in it, is `NO_DATA`.
 
     Parameters
     ----------
     rpc
         Model of the image.
     dem
-        Heights, in any reference system and datum.
+        Heights, in any reference system and datum; only the windows that are needed are read.
     row, col
         Pixels from the outer corner of the image's first pixel, any shape, broadcast.
+    on_nodata
+        `fail`; or a height above the ellipsoid [m], or `nearest`, with which holes are filled first.
 
     Returns
     -------
     Located
-        Longitude, latitude, height above the WGS 84 ellipsoid and a `Status` for each point; NaN
-        where it is not `OK`.
+        Longitude, latitude, height above the WGS 84 ellipsoid and a `Status` for each; NaN where it is not `OK`.
+
+    References
+    ----------
+    Tevs, Ihrke, Seidel (2008): Maximum mipmaps for fast, accurate, and scalable dynamic height field rendering,
+    doi:10.1145/1342250.1342279.
     """
-    row, col = np.broadcast_arrays(
-        np.asarray(row, dtype=np.float64), np.asarray(col, dtype=np.float64)
+    if isinstance(on_nodata, str) and on_nodata not in ("fail", "nearest"):
+        msg = f"on_nodata {on_nodata!r}: must be 'fail', 'nearest' or a height in metres"
+        raise InputError(msg)
+    row, col = np.asarray(row, dtype=np.float64), np.asarray(col, dtype=np.float64)
+    shape = np.broadcast_shapes(row.shape, col.shape)
+    rows = np.array(np.broadcast_to(row, shape)).reshape(-1) - HALF_PIXEL
+    cols = np.array(np.broadcast_to(col, shape)).reshape(-1) - HALF_PIXEL
+    found = Located(
+        np.full(rows.size, np.nan),
+        np.full(rows.size, np.nan),
+        np.full(rows.size, np.nan),
+        np.full(rows.size, Status.BAD_INPUT, dtype=np.uint8),
     )
-    given = row.reshape(-1), col.reshape(-1)
-    found = _nothing(row.size, Status.BAD_INPUT)
-    usable = np.flatnonzero(np.isfinite(given[0]) & np.isfinite(given[1]))
-    for start in range(0, usable.size, _BATCH):
-        _localize_batch(rpc, dem, given, chosen=usable[start : start + _BATCH], found=found)
-    shape = row.shape
-    return Located(
-        found.lon.reshape(shape),
-        found.lat.reshape(shape),
-        found.height.reshape(shape),
-        found.status.reshape(shape),
-    )
+    usable = np.isfinite(rows) & np.isfinite(cols)
+    work = _Work(rpc, dem, rows, cols, found, on_nodata)
+    if usable.all():
+        work.solve(None)
+    elif usable.any():
+        work.solve(np.flatnonzero(usable))
+    lon, lat, height = (a.reshape(shape) for a in found[:3])
+    return Located(lon, lat, height, found.status.reshape(shape))
 
 
-def _nothing(size: int, status: Status) -> Located:
-    lon, lat, height = (np.full(size, np.nan) for _ in range(3))
-    return Located(lon, lat, height, np.full(size, status, dtype=np.uint8))
+class _Work:
+    """Positions to be located, and where their results go."""
 
+    def __init__(  # noqa: PLR0917 (all that a group needs)
+        self, rpc: Rpc, dem: Dem, rows: Float, cols: Float, found: Located, on_nodata: OnNodata
+    ) -> None:
+        self.rpc, self.dem, self.on_nodata = rpc, dem, on_nodata
+        self.rows, self.cols, self.found = rows, cols, found
 
-def _put(found: Located, which: Indices, part: Located) -> None:
-    """Write the points of a part to their places."""
-    found.lon[which], found.lat[which] = part.lon, part.lat
-    found.height[which], found.status[which] = part.height, part.status
+    def solve(
+        self, chosen: Indices | None, *, before: tuple[float, float] = (np.inf, np.inf)
+    ) -> None:
+        """Locate some positions, or all; what cannot be done in one piece is halved.
 
+        `before` are the errors of the pieces of which this is a half and a quarter. Where halving both ways does not
+        help, the model bends so much over the DEM's heights that the cubics are taken as they are; the hits are still
+        held against the model.
+        """
+        rows = self.rows if chosen is None else self.rows[chosen]
+        cols = self.cols if chosen is None else self.cols[chosen]
+        if rows.size == 0:
+            return
+        box: Box = float(rows.min()), float(rows.max()), float(cols.min()), float(cols.max())
+        try:
+            patch = Patch.of(self.rpc, self.dem, box, on_nodata=self.on_nodata)
+        except UnfitPatchError as unfit:
+            last = box[0] == box[1] and box[2] == box[3]
+            useful = unfit.error < _USELESS
+            if not last and not (useful and unfit.error > _HELPS * before[1]):
+                self._halve(chosen, (rows, cols), errors=(unfit.error, before[0]))
+                return
+            if not useful:
+                self._fail(np.arange(rows.size) if chosen is None else chosen)
+                return
+            patch = Patch.of(self.rpc, self.dem, box, on_nodata=self.on_nodata, bound=_USELESS)
+        if isinstance(patch, Status):
+            self.found.status[slice(None) if chosen is None else chosen] = patch
+            return
+        if chosen is None:
+            out = self.found
+        else:
+            lon, lat, height = np.empty((3, rows.size))
+            out = Located(lon, lat, height, np.empty(rows.size, dtype=np.uint8))
+        patch.trace(rows, cols, out)
+        off = self._unproven(rows, cols, out, on_ground=patch.rounds > 1)
+        if chosen is not None:
+            self.found.lon[chosen], self.found.lat[chosen] = out.lon, out.lat
+            self.found.height[chosen], self.found.status[chosen] = out.height, out.status
+        if off.size:
+            self._fail(off if chosen is None else chosen[off])
 
-def _localize_batch(rpc: Rpc, dem: Dem, given: Pair, *, chosen: Indices, found: Located) -> None:
-    """Trace some points, whose lines of sight are known from the highest ground to the lowest."""
-    heights: tuple[float, float] = _LOWEST, _HIGHEST
-    known = _is_known(rpc, dem, (given[0][chosen], given[1][chosen]), heights=heights)
-    _localize_group(rpc, dem, given, chosen=chosen[known], heights=heights, found=found)
-    rest = chosen[~known]
-    if rest.size == 0:
-        return
-    # The model fails so far above or below its domain: the heights that the DEM really has.
-    low, high = dem.height_range()
-    reach = 0.0 if dem.datum.name == "ellipsoid" else _UNDULATION
-    heights = low - reach - 2 * _MARGIN, high + reach + 2 * _MARGIN
-    found.status[rest] = Status.NO_DATA if np.isnan(low) else Status.DIVERGED
-    if not np.isnan(low):
-        known = _is_known(rpc, dem, (given[0][rest], given[1][rest]), heights=heights)
-        _localize_group(rpc, dem, given, chosen=rest[known], heights=heights, found=found)
+    def _unproven(self, rows: Float, cols: Float, out: Located, *, on_ground: bool) -> Indices:
+        """Return the hits that do not lie on their line of sight by the RPC itself, or not on the DEM."""
+        row, col = self.rpc.project(out.lon, out.lat, out.height)
+        off = np.maximum(np.abs(row - HALF_PIXEL - rows), np.abs(col - HALF_PIXEL - cols))
+        proven = off <= _TOLERANCE
+        if on_ground and self.on_nodata == "fail":
+            surface = replace(self.dem, interpolation="bilinear")
+            proven &= np.abs(out.height - surface.heights(out.lon, out.lat)) <= _OFF_GROUND
+        return np.flatnonzero((out.status == Status.OK) & ~proven)
 
+    def _halve(
+        self, chosen: Indices | None, at: tuple[Float, Float], *, errors: tuple[float, float]
+    ) -> None:
+        """Halve a piece along its longer side, by place and not by number."""
+        which = np.arange(at[0].size) if chosen is None else chosen
+        along = at[0] if np.ptp(at[0]) > np.ptp(at[1]) else at[1]
+        first = along < (along.min() + along.max()) / 2.0
+        for half in (which[first], which[~first]):
+            self.solve(half, before=errors)
 
-def _is_known(rpc: Rpc, dem: Dem, at: Pair, *, heights: tuple[float, float]) -> NDArray[np.bool_]:
-    """Tell whether both ends of the lines of sight have a place in the DEM's system."""
-    known = np.ones(at[0].shape, dtype=bool)
-    for height in heights:
-        end = rpc.localize(*at, height)
-        row, col = dem.rowcol(end.lon, end.lat)
-        known &= (end.status == Status.OK) & np.isfinite(row) & np.isfinite(col)
-    return known
-
-
-def _localize_group(
-    rpc: Rpc,
-    dem: Dem,
-    given: Pair,
-    *,
-    chosen: Indices,
-    heights: tuple[float, float],
-    found: Located,
-) -> None:
-    """Trace some points; where they need too large a window of the DEM, halve the group."""
-    if chosen.size == 0:
-        return
-    at = given[0][chosen], given[1][chosen]
-    window, (low, high) = _window_below(rpc, dem, at, heights=heights)
-    if window.size > _LARGEST_WINDOW and chosen.size > 1:
-        longer = at[0] if np.ptp(at[0]) > np.ptp(at[1]) else at[1]
-        order = np.argsort(longer, kind="stable")
-        for half in np.array_split(chosen[order], 2):
-            _localize_group(rpc, dem, given, chosen=half, heights=heights, found=found)
-    elif window.size == 0:
-        found.status[chosen] = Status.OUTSIDE_DEM
-    elif np.isnan(low):
-        found.status[chosen] = Status.NO_DATA
-    else:
-        traced = _trace(rpc, dem, at, window=window, own=(low, high))
-        _put(found, chosen, traced)
-
-
-def _window_below(
-    rpc: Rpc, dem: Dem, at: Pair, *, heights: tuple[float, float]
-) -> tuple[Window, tuple[float, float]]:
-    """Return the part of the DEM that the lines of sight pass, and the range of its own heights.
-
-    It starts from `heights` [m above the ellipsoid], between which all ground lies, and narrows
-    them to what the DEM has in the window.
-    """
-    whole = dem.raster.grid.window
-    window, own = whole, (np.nan, np.nan)
-    for _ in range(_NARROWINGS):
-        ends = [rpc.localize(*at, h) for h in heights]
-        places = [dem.rowcol(e.lon, e.lat) for e in ends]
-        rows = np.concatenate([p[0] for p in places])
-        cols = np.concatenate([p[1] for p in places])
-        first = math.floor(rows.min()) - 2, math.floor(cols.min()) - 2
-        last = math.ceil(rows.max()) + 2, math.ceil(cols.max()) + 2
-        box = Window(*first, last[0] - first[0], last[1] - first[1]).intersect(whole)
-        if window is not whole and box.size >= window.size:
-            break
-        window = box
-        own = dem.height_range(window)
-        if np.isnan(own[0]):
-            break
-        undulation = np.concatenate(
-            [_undulation(dem, p, e) for p, e in zip(places, ends, strict=True)]
-        )
-        low = max(heights[0], own[0] + undulation.min() - 2 * _MARGIN)
-        high = min(heights[1], own[1] + undulation.max() + 2 * _MARGIN)
-        if not low < high:  # ground beyond what was thought possible
-            break
-        heights = low, high
-    return window, own
-
-
-def _undulation(dem: Dem, place: Pair, at: Located) -> Float:
-    """Return undulations [m] under points; beside the DEM, where its geoid may end, their mean."""
-    if dem.datum.name == "ellipsoid":
-        return np.zeros(place[0].shape)
-    rows, cols = dem.raster.grid.shape
-    with np.errstate(invalid="ignore"):
-        inside = (place[0] >= 0.0) & (place[0] <= rows) & (place[1] >= 0.0) & (place[1] <= cols)
-    if not inside.any():  # the middle of the DEM
-        grid = dem.raster.grid
-        x, y = grid.xy(rows / 2.0, cols / 2.0)
-        lon, lat = project(grid.crs, WGS84, x, y)
-        return np.full(place[0].shape, float(dem.datum.undulation(lon, lat)))
-    known = dem.datum.undulation(np.where(inside, at.lon, np.nan), np.where(inside, at.lat, np.nan))
-    return np.where(inside, known, np.nanmean(known))
-
-
-def _trace(
-    rpc: Rpc,
-    dem: Dem,
-    at: Pair,
-    *,
-    window: Window,
-    own: tuple[float, float],
-) -> Located:
-    """Trace the lines of sight through a window of the DEM and polish the hits."""
-    row, col = at
-    out = _nothing(row.size, Status.DIVERGED)
-    lowest, highest = own[0] - _MARGIN, own[1] + _MARGIN
-    tops = np.full(row.shape, highest)
-    bottoms = np.full(row.shape, lowest)
-    if dem.datum.name != "ellipsoid":  # from above the DEM's datum to above the ellipsoid
-        for level in (tops, bottoms):
-            end = rpc.localize(row, col, level)
-            level += _undulation(dem, dem.rowcol(end.lon, end.lat), end)  # noqa: PLW2901 (in place)
-    share = np.linspace(0.0, 1.0, _NODES)
-    levels = tops[:, np.newaxis] + share * (bottoms - tops)[:, np.newaxis]
-    nodes = rpc.localize(row[:, np.newaxis], col[:, np.newaxis], levels)
-    places = dem.rowcol(nodes.lon, nodes.lat)
-    good = np.flatnonzero((nodes.status == Status.OK).all(axis=1))
-    own_levels = levels - _undulation(dem, places, nodes)
-    traced, where = np.empty(row.size, dtype=np.uint8), np.empty(row.size)
-    rays.first_crossing(
-        dem.raster.read(window)[0], window.row, window.col, *places, own_levels, traced, where
-    )
-    out.status[good] = traced[good]
-    hit = np.flatnonzero(out.status == Status.OK)
-    node = np.minimum(where[hit].astype(np.intp), _NODES - 2)
-    start = levels[hit, node] + (where[hit] - node) * (levels[hit, node + 1] - levels[hit, node])
-    polished = _polish(rpc, dem, (row[hit], col[hit]), start=start)
-    _put(out, hit, polished)
-    return out
-
-
-def _polish(rpc: Rpc, dem: Dem, at: Pair, *, start: Float) -> Located:
-    """Solve height = DEM(line of sight at height) by the secant method, from the polyline's hit.
-
-    Each point is iterated until it has converged itself, whatever the others do.
-    """
-    surface = replace(dem, interpolation="bilinear")
-
-    def above(which: Indices, height: Float) -> Float:
-        point = rpc.localize(at[0][which], at[1][which], height)
-        rows, cols = surface.rowcol(point.lon, point.lat)
-        ground = surface.heights_at_pixels(rows, cols, point.lon, point.lat)
-        return np.asarray(height - ground)
-
-    left = np.arange(start.size)
-    one, two = start.copy(), start + _STEP
-    f_one, f_two = above(left, one), above(left, two)
-    best, f_best = one.copy(), np.abs(f_one)
-    for _ in range(_ROUNDS):
-        slope = f_two - f_one
-        with np.errstate(divide="ignore", invalid="ignore"):
-            step = np.where(slope != 0.0, f_two * (two - one) / slope, 0.0)
-        step = np.where(np.isfinite(step), np.clip(step, -1.0, 1.0), 0.0)
-        one, f_one = two, f_two
-        two = two - step
-        f_two = above(left, two)
-        better = np.abs(f_two) < f_best[left]  # False for NaN
-        best[left[better]], f_best[left[better]] = two[better], np.abs(f_two[better])
-        going = np.abs(step) > _TOLERANCE
-        left, one, two = left[going], one[going], two[going]
-        f_one, f_two = f_one[going], f_two[going]
-        if left.size == 0:
-            break
-    # At a hole's edge or a crease the curve may miss by round-off what the polyline met: then the
-    # traced point stands.
-    height = np.where((f_best <= _ACCEPTED) & (np.abs(best - start) <= _FURTHEST), best, start)
-    return rpc.localize(*at, height)
+    def _fail(self, which: Indices) -> None:
+        for values in self.found[:3]:
+            values[which] = np.nan
+        self.found.status[which] = Status.DIVERGED

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from trueground.errors import RpcError
+from trueground.errors import InputError, RpcError
 from trueground.kernels import rational
+from trueground.rpc.terms import cubic_terms
 from trueground.status import Status
+
+if TYPE_CHECKING:
+    from trueground.rpc.direct import DirectModel
 
 Float = NDArray[np.float64]
 Coefficients = tuple[float, ...]
+PixelOrigin = Literal[0, 1]  # what a file calls the centre of the first pixel
 
 HALF_PIXEL = 0.5  # px from the outer corner, where trueground counts from, to the centre, where RPC formulas do
 _TOLERANCE = 1e-9  # px, residual of the inverse
@@ -76,6 +81,10 @@ class Rpc:
     """20 coefficients."""
     origin: str = field(default="", compare=False)
     """Where it was read from, and how its first pixel was counted there."""
+    pixel_origin: PixelOrigin = field(default=0, compare=False)
+    """What the file it was read from calls the centre of the first pixel; here that is always 0."""
+    direct: DirectModel | None = field(default=None, compare=False)
+    """The manufacturer's polynomials from image to ground, where the file holds them (DIMAP)."""
     _packed: Float = field(init=False, repr=False, compare=False, hash=False)
     _start: Float = field(init=False, repr=False, compare=False, hash=False)
     _steps: int = field(init=False, repr=False, compare=False, hash=False)
@@ -115,6 +124,11 @@ class Rpc:
         first_guess, steps = _start_of(packed)
         object.__setattr__(self, "_start", first_guess)
         object.__setattr__(self, "_steps", steps)
+
+    @property
+    def packed(self) -> Float:
+        """The model as kernels take it, see `kernels.rational`."""
+        return self._packed
 
     def project(self, lon: ArrayLike, lat: ArrayLike, height: ArrayLike) -> tuple[Float, Float]:
         """Return image positions of ground points.
@@ -185,6 +199,39 @@ class Rpc:
             self, line_off=self.line_off - row_offset, samp_off=self.samp_off - col_offset
         )
 
+    def rescaled(self, row_factor: float, col_factor: float | None = None) -> Rpc:
+        """Return the RPC of the image resampled to other pixels, with the same outer corner.
+
+        Parameters
+        ----------
+        row_factor
+            Rows of the new image by rows of this one: 0.5 for an overview of half the size.
+        col_factor
+            The same for columns. Default: `row_factor`.
+        """
+        col_factor = row_factor if col_factor is None else col_factor
+        for factor in (row_factor, col_factor):
+            if not (np.isfinite(factor) and factor > 0.0):
+                msg = f"factor {factor}: an image is rescaled by a number above 0; 0.5 halves it"
+                raise InputError(msg)
+        return replace(
+            self,
+            line_off=(self.line_off + HALF_PIXEL) * row_factor - HALF_PIXEL,
+            samp_off=(self.samp_off + HALF_PIXEL) * col_factor - HALF_PIXEL,
+            line_scale=self.line_scale * row_factor,
+            samp_scale=self.samp_scale * col_factor,
+        )
+
+    @property
+    def height_range(self) -> tuple[float, float]:
+        """Lowest and highest height [m above the ellipsoid] that the model was made for.
+
+        Offset minus and plus the scale, where normalised heights are -1 and 1. (shareloc's
+        `get_alt_min_max` gives half of that: offset minus and plus scale / 2.)
+        """
+        reach = abs(self.height_scale)
+        return self.height_off - reach, self.height_off + reach
+
     def to_tags(self) -> dict[str, str]:
         """Return the items of GDAL's RPC metadata domain, with all digits."""
         tags: dict[str, str] = {}
@@ -213,11 +260,7 @@ def _start_of(packed: Float) -> tuple[Float, int]:
         or max(np.abs(line).max(), np.abs(samp).max()) > rational.FAR
     ):
         return start, 0
-    one = np.ones_like(line)
-    s, t = samp, line
-    terms = (one, s, t, h, s * t, s * h, t * h, s**2, t**2, h**2, s * t * h, s**3, s * t**2, s * h**2, s**2 * t,
-             t**3, t * h**2, s**2 * h, t**2 * h, h**3)  # fmt: skip
-    design = np.stack(terms, axis=1)
+    design = cubic_terms(samp, line, h)
     solution = np.linalg.lstsq(design, np.stack([x, y], axis=1), rcond=None)[0]
     start[:20], start[20:] = solution.T
     error = float(np.abs(design @ solution - np.stack([x, y], axis=1)).max())

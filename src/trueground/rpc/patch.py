@@ -1,0 +1,239 @@
+"""A piece of an image over a window of a DEM, with all that is needed to trace its lines of sight."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trueground.dem import Dem
+from trueground.grid import Window
+from trueground.kernels import rays
+from trueground.rpc.model import Float, Rpc
+from trueground.rpc.terms import cubic_terms
+from trueground.status import Status
+
+OnNodata = Literal["fail", "nearest"] | float
+Box = tuple[float, float, float, float]
+"""First and last row, first and last column [px]."""
+
+LARGEST_WINDOW = 1 << 24  # px of the DEM read at once
+_LOWEST, _HIGHEST = -600.0, 9000.0  # m above the ellipsoid: no ground lies beyond
+_MARGIN = 1.0  # m above and below the DEM's range
+_NARROWINGS = 4  # of the range of heights that there can be
+_IMAGE_ERROR = 2e-5  # px of the image, allowed to the cubics: Newton's method mends it
+_DEM_ERROR = 1e-8  # px of the DEM, allowed where the way from there to longitude and latitude is not straight
+_STRAIGHT = 1e-9  # px of the DEM
+_MANY_ROUNDS = 4  # of polishing, where cubics are worse than allowed
+_SMALLEST = 1.0  # px and m, half the size of a patch
+
+
+def _nodes(along: Float, up: Float) -> tuple[Float, Float, Float]:
+    col, row, level = np.meshgrid(along, along, up, indexing="ij")
+    return col.reshape(-1), row.reshape(-1), level.reshape(-1)
+
+
+def _chebyshev(number: int) -> Float:
+    return np.asarray(np.cos(np.pi * (np.arange(number) + 0.5) / number))
+
+
+_FIT = _nodes(_chebyshev(6), _chebyshev(5))
+_INVERSE = np.linalg.pinv(cubic_terms(*_FIT))
+_CHECK = _nodes(np.linspace(-1.0, 1.0, 6), np.linspace(-1.0, 1.0, 4))
+_CHECK_TERMS = cubic_terms(*_CHECK)
+_ENDS = _nodes(np.linspace(-1.0, 1.0, 3), np.array([-1.0, 1.0]))
+
+
+class UnfitPatchError(Exception):
+    """The piece is too large, or the RPC cannot be inverted somewhere in it: halve it."""
+
+    def __init__(self, error: float = math.inf) -> None:
+        super().__init__(error)
+        self.error = error
+        """Error of the cubics in units of what is allowed; infinite where there are none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patch:
+    """Cubics that say where the lines of sight of a piece of the image run through a window of the DEM."""
+
+    rpc: Rpc
+    box: Float
+    """Middle and half size of row, column [px from pixel centres] and height [m above the ellipsoid]."""
+    cubics: Float
+    """(80,) row and column in the window, normalised longitude and latitude; see `rays.trace`."""
+    jacobian: Float
+    """(2, 2) rows and columns of the window by normalised longitude and latitude."""
+    rounds: int
+    """How often a hit has to be polished."""
+    surface: NDArray[np.float32]
+    """Heights above the ellipsoid [m]."""
+    maxima: NDArray[np.float32]
+    starts: NDArray[np.int64]
+    widths: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls, rpc: Rpc, dem: Dem, box: Box, *, on_nodata: OnNodata, bound: float = 1.0
+    ) -> Patch | Status:
+        """Prepare a piece of the image, with cubics whose error is at most `bound` times what is allowed.
+
+        Returns
+        -------
+        Patch
+            Or the status of all of its points, where they do not look at the DEM or see nothing but a hole.
+
+        Raises
+        ------
+        UnfitPatchError
+            Where the piece has to be halved.
+        """
+        window = _window_below(rpc, dem, box)
+        if window.size == 0:
+            return Status.OUTSIDE_DEM
+        if window.size > LARGEST_WINDOW:
+            raise UnfitPatchError
+        surface = dem.surface.read(window)[0]
+        if on_nodata != "fail":
+            surface = _filled(surface, on_nodata)
+        low, high = (
+            float(np.fmin.reduce(surface, axis=None)),
+            float(np.fmax.reduce(surface, axis=None)),
+        )
+        if math.isnan(low):
+            return Status.NO_DATA
+        if min(window.shape) < 2:
+            return Status.OUTSIDE_DEM
+        placed = _box_of(box, (low - _MARGIN, high + _MARGIN))
+        values = _seen(rpc, dem, placed, nodes=_FIT, window=window)
+        cubics = _INVERSE @ values
+        errors = np.abs(
+            _CHECK_TERMS @ cubics - _seen(rpc, dem, placed, nodes=_CHECK, window=window)
+        ).max(axis=0)
+        jacobian, bend = _jacobian(values)
+        error = (
+            float(max(errors[2] * abs(rpc.samp_scale), errors[3] * abs(rpc.line_scale)))
+            / _IMAGE_ERROR
+        )
+        if (
+            bend > _STRAIGHT
+        ):  # else the error of row and column is that of longitude and latitude, and goes with it
+            error = max(error, float(errors[:2].max()) / _DEM_ERROR)
+        if not error <= bound:
+            raise UnfitPatchError(error)
+        levels = rays.pyramid_levels(surface.shape[0] - 1, surface.shape[1] - 1)
+        starts, widths = np.empty(levels, dtype=np.int64), np.empty(levels, dtype=np.int64)
+        size = rays.build_pyramid(surface, starts, widths, np.empty(0, dtype=np.float32))
+        maxima = np.empty(size, dtype=np.float32)
+        rays.build_pyramid(surface, starts, widths, maxima)
+        return cls(
+            rpc=rpc,
+            box=placed,
+            cubics=np.ascontiguousarray(cubics.T).reshape(-1),
+            jacobian=jacobian,
+            rounds=1 if error <= 1.0 else _MANY_ROUNDS,
+            surface=surface,
+            maxima=maxima,
+            starts=starts,
+            widths=widths,
+        )
+
+    def trace(
+        self, row: Float, col: Float, out: tuple[Float, Float, Float, NDArray[np.uint8]]
+    ) -> None:
+        """Find the first point that each position [px from pixel centres] sees; see `rays.trace`."""
+        rays.trace(
+            self.rpc.packed, self.cubics, self.surface, self.maxima, self.starts, self.widths, self.box,
+            self.jacobian, self.rounds, row, col, *out,
+        )  # fmt: skip
+
+
+def _box_of(box: Box, heights: tuple[float, float]) -> Float:
+    """Return middle and half size of row, column and height."""
+    out = []
+    for low, high in (box[:2], box[2:], heights):
+        out += [(low + high) / 2.0, max((high - low) / 2.0, _SMALLEST)]
+    return np.array(out)
+
+
+def _seen(
+    rpc: Rpc, dem: Dem, box: Float, *, nodes: tuple[Float, Float, Float], window: Window
+) -> Float:
+    """Return (nodes, 4) row and column in the window, normalised longitude and latitude, of nodes of a box."""
+    col, row, level = nodes
+    at = rpc.localize(
+        box[0] + row * box[1] + 0.5, box[2] + col * box[3] + 0.5, box[4] - level * box[5]
+    )
+    if (at.status != Status.OK).any():
+        raise UnfitPatchError
+    rows, cols = dem.rowcol(at.lon, at.lat)
+    if not np.isfinite(rows + cols).all():
+        raise UnfitPatchError
+    x = (np.mod(at.lon - rpc.long_off + 180.0, 360.0) - 180.0) / rpc.long_scale
+    y = (at.lat - rpc.lat_off) / rpc.lat_scale
+    return np.stack([rows - window.row - 0.5, cols - window.col - 0.5, x, y], axis=1)
+
+
+def _window_below(rpc: Rpc, dem: Dem, box: Box) -> Window:
+    """Return the part of the DEM that the lines of sight pass on their way through its heights.
+
+    It starts from the heights between which all ground lies, and narrows them to what the DEM has in the window.
+    """
+    whole = dem.surface.grid.window
+    heights = _LOWEST, _HIGHEST
+    window = whole
+    for _ in range(_NARROWINGS):
+        try:
+            seen = _seen(rpc, dem, _box_of(box, heights), nodes=_ENDS, window=Window(0, 0, 1, 1))
+        except UnfitPatchError:
+            if heights != (_LOWEST, _HIGHEST):
+                raise
+            # The model fails so far above or below its domain: the heights that the DEM really has.
+            heights = dem.height_range()
+            if math.isnan(heights[0]):
+                return window
+            continue
+        (first_row, first_col), (last_row, last_col) = (
+            seen[:, :2].min(axis=0),
+            seen[:, :2].max(axis=0),
+        )
+        spare = 2 + 0.02 * max(
+            last_row - first_row, last_col - first_col
+        )  # between the nodes lines may bulge
+        first = math.floor(first_row - spare), math.floor(first_col - spare)
+        last = math.ceil(last_row + spare), math.ceil(last_col + spare)
+        smaller = Window(*first, last[0] - first[0] + 1, last[1] - first[1] + 1).intersect(whole)
+        if smaller.size >= window.size and window is not whole:
+            break
+        window = smaller
+        heights = dem.height_range(window)
+        if window.size == 0 or math.isnan(heights[0]):
+            break
+        heights = heights[0] - 2 * _MARGIN, heights[1] + 2 * _MARGIN
+    return window
+
+
+def _filled(surface: NDArray[np.float32], on_nodata: OnNodata) -> NDArray[np.float32]:
+    """Fill holes with a height, or with the nearest height in the window."""
+    missing = np.isnan(surface)
+    if not missing.any():
+        return surface
+    if on_nodata != "nearest":
+        return np.where(missing, np.float32(on_nodata), surface)
+    if missing.all():
+        return surface
+    from scipy.ndimage import distance_transform_edt
+
+    nearest = distance_transform_edt(missing, return_distances=False, return_indices=True)
+    return np.asarray(surface[tuple(nearest)])
+
+
+def _jacobian(values: Float) -> tuple[Float, float]:
+    """Return how rows and columns change with normalised longitude and latitude, and how far from linear [px]."""
+    design = np.column_stack([values[:, 2:] - values[:, 2:].mean(axis=0), np.ones(len(values))])
+    solution = np.linalg.lstsq(design, values[:, :2], rcond=None)[0]
+    bend = float(np.abs(design @ solution - values[:, :2]).max())
+    return np.ascontiguousarray(solution[:2].T), bend
