@@ -171,7 +171,7 @@ def test_version_help_and_completion(run: Run) -> None:
 
     assert run("--version").stdout.strip() == __version__
     top = run("--help").stdout
-    for name in ("align", "ortho", "locate", "project", "diff", "info", "demo"):
+    for name in ("align", "ortho", "locate", "project", "refine", "diff", "info", "demo"):
         assert f" {name} " in top
         assert "Example" in run(name, "--help").stdout
     assert "--install-completion" in top

@@ -21,6 +21,7 @@ from trueground.cli.info import info
 from trueground.cli.locate import locate
 from trueground.cli.ortho import ortho
 from trueground.cli.project import project
+from trueground.cli.refine import refine
 from trueground.errors import TruegroundError
 
 DONE, FAILED, USAGE = 0, 1, 2
@@ -32,7 +33,7 @@ app = App(
     help_format="markdown",
     suppress_keyboard_interrupt=False,  # it would exit with 130 and say nothing
 )
-for _command in (align, ortho, locate, project, diff, info, demo):
+for _command in (align, ortho, locate, project, refine, diff, info, demo):
     app.command(_command)
 app.register_install_completion_command(name="--install-completion")
 

@@ -24,11 +24,13 @@ _BLOCK = 128  # rows that are decomposed together
 
 
 def value_of(design: Float, coefficients: Float) -> Float:
+    """Return numerator by denominator (n,) of `TERMS` terms (n, 20) and `UNKNOWNS` coefficients."""
     numerator = np.einsum("nk,k->n", design, coefficients[:TERMS])
     return np.asarray(numerator / denominator_of(design, coefficients))
 
 
 def denominator_of(design: Float, coefficients: Float) -> Float:
+    """Return the denominator (n,), whose constant term is 1."""
     return np.asarray(1.0 + np.einsum("nk,k->n", design[:, 1:], coefficients[TERMS:]))
 
 
@@ -105,7 +107,8 @@ def _triangle(matrix: Float) -> Float:
     machine these wait for each other, and tenths of a second become seconds.
     """
     while matrix.shape[0] > 2 * _BLOCK:
-        matrix = np.linalg.qr(_blocks(matrix), mode="r").reshape(-1, matrix.shape[1])
+        triangles = np.asarray(np.linalg.qr(_blocks(matrix), mode="r"))
+        matrix = triangles.reshape(-1, matrix.shape[1])
     return np.asarray(np.linalg.qr(matrix, mode="r"))
 
 

@@ -264,7 +264,8 @@ def _version() -> str:
     here = Path(__file__).parent
     kernels = here.parent / "kernels"
     sources = [*sorted(here.glob("*.py")), kernels / "render.py", kernels / "erosion.py"]
-    sources += [here.parent / "rpc" / "fit.py", here.parent / "rpc" / "model.py"]
+    names = ("fit.py", "rational_fit.py", "model.py", "terms.py")
+    sources += [here.parent / "rpc" / name for name in names]
     digest = hashlib.sha256()
     for source in sources:
         digest.update(source.read_bytes())
