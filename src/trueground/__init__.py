@@ -28,11 +28,16 @@ if TYPE_CHECKING:
     from trueground.raster import ArrayRaster as ArrayRaster
     from trueground.raster import Raster as Raster
     from trueground.raster import open_raster as open_raster
+    from trueground.rpc.fit import fit_rpc as fit_rpc
+    from trueground.rpc.gcps import read_gcps as read_gcps
     from trueground.rpc.localize import localize_on as localize_on
     from trueground.rpc.model import Located as Located
     from trueground.rpc.model import Rpc as Rpc
     from trueground.rpc.readers import read_rpc as read_rpc
     from trueground.rpc.readers import rpc_for_image as rpc_for_image
+    from trueground.rpc.refine import refine as refine
+    from trueground.rpc.triangulate import triangulate as triangulate
+    from trueground.rpc.writers import write_rpc as write_rpc
     from trueground.stats import Statistics as Statistics
     from trueground.stats import statistics as statistics
     from trueground.status import Status as Status
@@ -53,9 +58,14 @@ _HOMES = {
     "ortho": ("Orthoimage", "ortho_grid"),
     "lazy_array": ("to_xarray",),
     "raster": ("ArrayRaster", "Raster", "open_raster"),
+    "rpc.fit": ("fit_rpc",),
+    "rpc.gcps": ("read_gcps",),
     "rpc.localize": ("localize_on",),
     "rpc.model": ("Located", "Rpc"),
     "rpc.readers": ("read_rpc", "rpc_for_image"),
+    "rpc.refine": ("refine",),
+    "rpc.triangulate": ("triangulate",),
+    "rpc.writers": ("write_rpc",),
     "stats": ("Statistics", "statistics"),
     "status": ("Status",),
     "vectors": ("outline_mask", "stable_terrain"),

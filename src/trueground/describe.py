@@ -8,7 +8,7 @@ import numpy as np
 
 from trueground.errors import DatumError, InputError, RpcError
 from trueground.projection import WGS84, utm_of
-from trueground.raster import FileRaster, open_raster
+from trueground.raster import FileRaster, open_dataset, open_raster
 from trueground.rpc.direct import direct_difference
 from trueground.rpc.model import PixelOrigin, Rpc
 from trueground.rpc.readers import crop_offset, is_rpc_file, read_rpc, rpc_of_file
@@ -50,9 +50,11 @@ def describe(path: str, *, rpc_origin: PixelOrigin | None = None) -> dict[str, s
 
 def _raster_items(raster: FileRaster) -> dict[str, str]:
     grid = raster.grid
+    with open_dataset(raster.path) as dataset:
+        declared = dataset.nodata
     items = {
         "kind": f"raster, {grid.shape[0]} rows x {grid.shape[1]} cols, {raster.count} band(s) of {raster.dtype}",
-        "no data": "none declared" if raster.nodata is None else f"{raster.nodata:g}",
+        "no data": "none declared" if declared is None else f"{declared:g}",
         "CRS": "none" if grid.crs is None else grid.crs.name,
     }
     if grid.crs is not None:

@@ -10,7 +10,7 @@ class Status(IntEnum):
 
     OK = 0
     OUTSIDE_IMAGE = 1
-    """The position lies outside the image."""
+    """The point lies far outside of what the RPC was made for."""
     OUTSIDE_DEM = 2
     """The line of sight passes beside the DEM, or enters it below the surface."""
     NO_DATA = 3

@@ -133,7 +133,21 @@ def test_locate_on_a_dem_finds_its_surface(run: Run) -> None:
 def test_negative_coordinates_are_numbers_and_not_options(run: Run) -> None:
     done = run("project", "image.tif", "-58.5", "-34.5", "-10")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("lon,lat,height,row,col,status\n-58.5,-34.5,-10.0,")
+    assert done.stdout == "lon,lat,height,row,col,status\n-58.5,-34.5,-10.0,,,outside image\n"
+
+
+def test_points_far_from_the_scene_have_a_reason_and_no_numbers(run: Run, tmp_path: Path) -> None:
+    points = tmp_path / "far.csv"
+    points.write_text("row,col\n150,150\n700,150\n-200,150\n90000,150\n")
+    done = run("locate", "image.tif", "--height", "900", "--points", points)
+    words = [r["status"] for r in table(done.stdout)]
+    assert words[:3] == ["ok", "outside image", "ok"]
+    assert words[3] in ("outside image", "diverged")
+    assert table(done.stdout)[1]["lon"] == ""
+    done = run("locate", "image.tif", "150", "150", "--height", "1e6")
+    assert table(done.stdout)[0]["status"] in ("outside image", "diverged")
+    swapped = run("project", "image.tif", "46.45", "7.70", "900")
+    assert table(swapped.stdout)[0]["status"] == "outside image"
 
 
 def test_geojson_out(run: Run, tmp_path: Path) -> None:

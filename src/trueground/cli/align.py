@@ -8,7 +8,15 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from trueground.cli.console import console
-from trueground.cli.options import DemResampling, Flag, Output, Repeated, outputs_differ_from
+from trueground.cli.options import (
+    DemResampling,
+    Flag,
+    Output,
+    Repeated,
+    outputs_differ_from,
+    raster_output,
+    warn_of_outlines_elsewhere,
+)
 
 
 def align(
@@ -68,34 +76,53 @@ def align(
         Write a cloud-optimised GeoTIFF.
     """
     from trueground.coreg import METHODS
-    from trueground.datum_shift import in_common_datum
+    from trueground.datum_shift import datum_name, declaring, in_common_datum
     from trueground.difference import Difference, check_overlap
     from trueground.engine import Threads
+    from trueground.errors import FitError
     from trueground.raster import as_float, open_raster
     from trueground.stats import statistics
     from trueground.vectors import stable_terrain
     from trueground.writer import write, write_text
 
     outputs_differ_from(
-        [reference, moving, mask, *(exclude or []), *(include or [])], [output, transform, report]
+        [reference, moving, mask, *(exclude or []), *(include or [])],
+        [raster_output(output), transform, report],
     )
     engine = Threads(threads)
     fixed, loose = as_float(open_raster(reference)), as_float(open_raster(moving))
     check_overlap(fixed, loose)
+    datums = {
+        "reference_heights": datum_name(fixed, reference_heights),
+        "moving_heights": datum_name(loose, moving_heights),
+    }
     loose = in_common_datum(
         fixed, loose, reference_heights=reference_heights, moving_heights=moving_heights
     )
+    fixed = declaring(fixed, reference_heights)
     valid = stable_terrain(fixed.grid, exclude=exclude or [], include=include or [], mask=mask)
+    warn_of_outlines_elsewhere(fixed.grid, [*(exclude or []), *(include or [])])
     with console.progress("fit") as step, console.timed("fit"):
         found = METHODS[method]().fit(fixed, loose, valid=valid, engine=engine, progress=step)
+    if not found.converged and not found.nmad_after < found.nmad_before:
+        msg = (
+            f"{method} did not converge and the NMAD did not fall ({found.nmad_before:.3f} m before, "
+            f"{found.nmad_after:.3f} m after): the DEMs do not show the same terrain; nothing was written"
+        )
+        raise FitError(msg)
     aligned = found.apply(
         loose, grid=fixed.grid if grid == "reference" else None, resampling=resampling
     )
     history = {
         "reference": reference,
         "moving": moving,
+        "method": method,
         "transform": found.to_json(),
         "resampling": resampling,
+        "exclude": ", ".join(exclude or []),
+        "include": ", ".join(include or []),
+        "mask": mask or "",
+        **datums,
     }
     with console.progress("write") as step, console.timed("write"):
         write(

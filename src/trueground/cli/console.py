@@ -48,6 +48,8 @@ class Console:
         """Print warnings as one line each."""
         # GDAL's messages come with the exception that they belong to; by themselves they would be printed twice.
         logging.getLogger("rasterio").propagate = self.verbose
+        # Heights of infinity and the like are said by their result, NaN, not by numpy.
+        warnings.simplefilter("ignore", RuntimeWarning)
         before = warnings.showwarning
         warnings.showwarning = lambda message, *_a, **_k: self.warn(str(message))
         try:

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from trueground.cli.console import console
-from trueground.cli.options import DemResampling, Flag, Output, Repeated, outputs_differ_from
+from trueground.cli.options import (
+    DemResampling,
+    Flag,
+    Output,
+    Repeated,
+    outputs_differ_from,
+    raster_output,
+)
 
 
 def diff(
@@ -14,8 +21,8 @@ def diff(
     output: Output,
     exclude: Repeated = None,
     resampling: DemResampling = "bilinear",
-    a_heights: str | None = None,
-    b_heights: str | None = None,
+    reference_heights: str | None = None,
+    moving_heights: str | None = None,
     threads: int = 0,
     cog: Flag = False,
 ) -> None:
@@ -35,16 +42,16 @@ def diff(
         Polygons that the printed figures leave out; the written difference has them.
     resampling
         How B is brought onto the grid of A.
-    a_heights
+    reference_heights
         What heights of A are above: ellipsoid, egm96, egm2008 or a grid file. Default: as its CRS says.
-    b_heights
+    moving_heights
         The same for B.
     threads
         Number of threads; 0 takes all processors.
     cog
         Write a cloud-optimised GeoTIFF.
     """
-    from trueground.datum_shift import in_common_datum
+    from trueground.datum_shift import datum_name, in_common_datum
     from trueground.difference import Difference, check_overlap
     from trueground.engine import Threads
     from trueground.raster import open_raster
@@ -52,11 +59,17 @@ def diff(
     from trueground.vectors import stable_terrain
     from trueground.writer import write
 
-    outputs_differ_from([a, b, *(exclude or [])], [output])
+    outputs_differ_from([a, b, *(exclude or [])], [raster_output(output)])
     engine = Threads(threads)
     first, second = open_raster(a), open_raster(b)
     check_overlap(first, second)
-    second = in_common_datum(first, second, reference_heights=a_heights, moving_heights=b_heights)
+    datums = {
+        "first_heights": datum_name(first, reference_heights),
+        "second_heights": datum_name(second, moving_heights),
+    }
+    second = in_common_datum(
+        first, second, reference_heights=reference_heights, moving_heights=moving_heights
+    )
     difference = Difference(first=first, second=second, resampling=resampling)
     valid = stable_terrain(first.grid, exclude=exclude or [], include=[], mask=None)
     with console.progress("difference") as step:
@@ -65,11 +78,19 @@ def diff(
             output,
             engine=engine,
             driver="COG" if cog else "GTiff",
-            history={"first": a, "second": b, "resampling": resampling},
+            history={
+                "first": a,
+                "second": b,
+                "resampling": resampling,
+                "exclude": ", ".join(exclude or []),
+                **datums,
+            },
             progress=step,
         )
     with console.progress("statistics") as step:
         figures = statistics(open_raster(output), valid=valid, engine=engine, progress=step)
+    if figures.count == 0:
+        console.warn("no cell has both heights, or all are excluded: there is nothing to compare")
     print(
         f"{figures.count} cells: median {figures.median:.3f}, NMAD {figures.nmad:.3f}, mean {figures.mean:.3f}, "
         f"std {figures.std:.3f}, RMSE {figures.rmse:.3f}, LE90 {figures.le90:.3f} m"

@@ -57,6 +57,7 @@ def locate(
     from trueground.points import read_points
     from trueground.rpc.localize import localize_on
     from trueground.rpc.readers import rpc_of
+    from trueground.status import Status
 
     if (dem is None) == (height is None):
         msg = "Give either --dem or --height."
@@ -77,5 +78,7 @@ def locate(
         found = localize_on(model, Dem.open(dem, heights=heights), table["row"], table["col"])
     else:
         found = model.localize(table["row"], table["col"], np.float64(height))
+    far = (found.status == Status.OK) & ~model.in_domain(found.lon, found.lat, found.height)
+    found.status[far] = Status.OUTSIDE_IMAGE
     columns = {**table, "lon": found.lon, "lat": found.lat, "height": found.height}
     emit(columns, found.status, ("lon", "lat", "height"), output=output)

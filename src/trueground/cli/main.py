@@ -68,7 +68,9 @@ def _terminate(_number: int, _frame: FrameType | None) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 2 wrong usage, 1 everything else."""
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _terminate)
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     _keep_libraries_off_stderr()
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
@@ -106,6 +108,11 @@ def run(arguments: list[str]) -> int:
         say_error("interrupted; nothing half-written was left")
     except BrokenPipeError:  # the reader of a pipe has gone: nothing to tell it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if console.verbose:
+            console.traceback()
+        place = f"{error.filename}: " if error.filename else ""
+        say_error(f"{place}{error.strerror or error}; check permissions and free space")
     except MemoryError:
         say_error("out of memory; use fewer threads (--threads) or a machine with more")
     except SystemExit as error:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.exceptions import CycloptsError
 
+from trueground.cli.console import console
 from trueground.errors import InputError
+
+if TYPE_CHECKING:
+    from trueground.grid import Grid
 
 Output = Annotated[Path, Parameter(name=["--output", "-o"])]
 OptionalOutput = Annotated[Path | None, Parameter(name=["--output", "-o"])]
@@ -20,6 +24,7 @@ Bounds = Annotated[
 Flag = Annotated[bool, Parameter(negative=())]
 DemResampling = Literal["nearest", "bilinear", "cubic"]
 ImageResampling = Literal["nearest", "bilinear"]
+_GEOTIFF = (".tif", ".tiff", ".gtiff")
 RpcOrigin = Literal[0, 1] | None
 
 
@@ -38,7 +43,9 @@ def outputs_differ_from(inputs: list[str | Path | None], outputs: list[Path | No
     """
     from trueground.writer import check_output
 
-    taken = {Path(os.path.realpath(p)): str(p) for p in inputs if p is not None}
+    taken = {
+        Path(os.path.realpath(f)): str(p) for p in inputs if p is not None for f in _files_of(p)
+    }
     for output in outputs:
         if output is None:
             continue
@@ -48,3 +55,48 @@ def outputs_differ_from(inputs: list[str | Path | None], outputs: list[Path | No
             raise InputError(msg)
         taken[place] = str(output)
         check_output(output)
+
+
+def raster_output(path: Path) -> Path:
+    """Check that the name of an output raster is that of a GeoTIFF.
+
+    Raises
+    ------
+    InputError
+        Where it ends otherwise.
+    """
+    if path.suffix.lower() not in _GEOTIFF:
+        msg = f"{path}: rasters are written as GeoTIFF; give a name that ends in .tif"
+        raise InputError(msg)
+    return path
+
+
+def warn_of_outlines_elsewhere(grid: Grid, outlines: list[str]) -> None:
+    """Warn of polygons that do not touch a grid: their CRS may be wrong, and they change nothing."""
+    from shapely.geometry import box
+
+    from trueground.vectors import outline_mask
+
+    for path in outlines:
+        if not outline_mask([path], grid).outlines.intersects(box(*grid.bounds)).any():
+            console.warn(f"no polygon of {path} touches the DEM: check its CRS")
+
+
+def _files_of(path: str | Path) -> list[str]:
+    """Return the files behind an input: itself, an archive that it lies in, the sources of a VRT, the RPC beside it."""
+    from trueground.raster import open_dataset
+
+    name = os.fspath(path)
+    files = [name, str(Path(name).with_suffix(".geom"))]
+    if name.startswith("/vsi"):
+        inner = name.split("/", 2)[2]
+        files += [
+            str(p) for p in (Path(inner), *Path(inner).parents, Path("/") / inner) if p.is_file()
+        ]
+        files += [str(p) for p in (Path("/") / inner).parents if p.is_file()]
+    try:
+        with open_dataset(name) as dataset:
+            files += dataset.files
+    except InputError:  # not a raster: a table, outlines, an RPC
+        pass
+    return files

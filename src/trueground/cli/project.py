@@ -65,5 +65,6 @@ def project(  # noqa: PLR0917 (a point is three numbers)
         }
     row, col = model.project(table["lon"], table["lat"], table["height"])
     status = np.where(np.isfinite(row), Status.OK, Status.DIVERGED).astype(np.uint8)
+    status[~model.in_domain(*(table[n] for n in names))] = Status.OUTSIDE_IMAGE
     status[~np.isfinite(np.sum([table[n] for n in names], axis=0))] = Status.BAD_INPUT
     emit({**table, "row": row, "col": col}, status, ("row", "col"), output=output)

@@ -206,7 +206,8 @@ def closing_sections(
 
 
 def _nmads(result: Mapping[str, Any]) -> tuple[float | None, float | None]:
-    return as_number(result.get("nmad_before")), as_number(result.get("nmad_after"))
+    """Return the NMAD before and after: of all usable cells where that is known, else of those of the fit."""
+    return _statistics(result, "before")["nmad"], _statistics(result, "after")["nmad"]
 
 
 def _shift(
