@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from trueground.rpc import Rpc
-from trueground.rpc.direct import DirectModel
+from trueground.rpc.direct_model import DirectModel
 
 SCALARS = [f"{n}_{k}" for n in ("line", "samp", "lat", "long", "height") for k in ("off", "scale")]
 POLYNOMIALS = ["line_num", "line_den", "samp_num", "samp_den"]

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from affine import Affine
 from pyproj import CRS, Transformer
 
-from trueground.datum_shift import InDatum, UndeclaredDatumWarning, in_common_datum
-from trueground.errors import DatumError
+from trueground.datum_shift import (
+    InDatum,
+    UndeclaredDatumWarning,
+    declaring,
+    in_common_datum,
+    in_datum_of,
+)
+from trueground.dem import Dem
+from trueground.errors import DatumError, InputError
 from trueground.grid import Grid, Window
+from trueground.projection import horizontal
 from trueground.raster import ArrayRaster
 from trueground.vertical import Datum
+from trueground.writer import write
 
 PLAIN = CRS.from_epsg(32631)
 EGM96 = CRS.from_user_input("EPSG:32631+5773")
@@ -137,9 +147,87 @@ def test_the_result_declares_its_new_datum():
     assert Datum.of_crs(down.grid.crs) == Datum.parse("egm96")
     assert down.grid.crs.sub_crs_list[0].to_epsg() == 4326
     up = in_common_datum(raster(THREE_D), raster(EGM96))
-    assert not up.grid.crs.is_compound  # no longer above EGM96
-    assert up.grid.crs.to_2d().to_epsg() == 32631
+    assert Datum.of_crs(up.grid.crs) == Datum.parse("ellipsoid")  # no longer above EGM96
+    assert horizontal(up.grid.crs).to_epsg() == 32631
     assert up.grid.transform == raster(EGM96).grid.transform
+
+
+@pytest.mark.parametrize("own", [EGM96, CRS.from_user_input("EPSG:4326+5773"), PLAIN])
+@pytest.mark.parametrize("heights", ["ellipsoid", "egm96"])
+def test_the_label_is_the_datum_used_and_survives_a_file(tmp_path, own, heights):
+    reference, moving = raster(EGM96), raster(own)
+    other = "egm96" if heights == "ellipsoid" else "ellipsoid"
+    found = in_common_datum(reference, moving, reference_heights=heights, moving_heights=other)
+    path = write(found, tmp_path / "a.tif")
+    opened = Dem.open(path)
+    assert opened.datum == Datum.parse(heights)
+    assert horizontal(opened.crs).equals(horizontal(own), ignore_axis_order=True)
+    # The height above the ellipsoid is the same however it is told.
+    surface = opened.surface.read(opened.surface.grid.window)
+    if heights == "ellipsoid":
+        np.testing.assert_array_equal(surface, found.read(found.grid.window))
+        assert float(surface.mean()) == pytest.approx(150.0, abs=5.0)
+    else:
+        np.testing.assert_allclose(surface, 100.0, atol=2e-5)  # float32
+
+
+def test_an_ellipsoid_that_is_not_the_system_s_own_is_no_label():
+    swiss = raster(CRS.from_user_input("EPSG:2056"))
+    grid = replace(swiss.grid, transform=Affine(500.0, 0, 2_600_000.0, 0, -500.0, 1_200_000.0))
+    moving = ArrayRaster(array=swiss.array, grid=grid)
+    found = in_common_datum(moving, moving, reference_heights="ellipsoid", moving_heights="egm96")
+    assert Datum.of_crs(found.grid.crs) is None
+    assert float(found.read(found.grid.window).mean()) == pytest.approx(150.0, abs=5.0)
+
+
+def test_a_file_of_undulations_leaves_no_label_but_is_known(tmp_path):
+    grid = Grid(crs=CRS.from_epsg(4326), transform=Affine(1, 0, 0, 0, -1, 50), shape=(10, 10))
+    geoid = write(
+        ArrayRaster(array=np.full((10, 10), 30, np.float32), grid=grid), tmp_path / "g.tif"
+    )
+    found = in_common_datum(
+        raster(EGM96), raster(EGM96), reference_heights=str(geoid), moving_heights="ellipsoid"
+    )
+    assert Datum.of_crs(found.grid.crs) is None
+    np.testing.assert_allclose(found.read(found.grid.window), 70.0, atol=1e-4)
+    said = declaring(raster(EGM96), str(geoid))
+    assert Datum.of_crs(said.grid.crs) is None
+    assert in_common_datum(said, found) is found  # nothing is converted twice
+
+
+def test_a_declared_raster_keeps_its_heights():
+    one = raster(EGM96, holes=True)
+    assert declaring(one, None) is declaring(one, "egm96") is one
+    said = declaring(one, "ellipsoid")
+    assert Datum.of_crs(said.grid.crs) == Datum.parse("ellipsoid")
+    np.testing.assert_array_equal(said.read(said.grid.window), one.array)
+
+
+def test_one_vertical_crs_without_a_known_grid_on_both_is_no_obstacle():
+    one = raster(CRS.from_user_input("EPSG:32631+5703"))  # NAVD88
+    assert in_common_datum(one, one) is one
+    with pytest.raises(DatumError, match="NAVD88"):
+        in_common_datum(one, raster(EGM96))
+
+
+def test_the_datum_of_a_grid():
+    egm96, three_d, plain = raster(EGM96), raster(THREE_D), raster(PLAIN)
+    assert in_datum_of(plain.grid, egm96) is egm96
+    assert in_datum_of(egm96.grid, plain) is plain
+    other = raster(CRS.from_user_input("EPSG:32631+5703"))  # NAVD88, without a grid
+    assert in_datum_of(plain.grid, other) is other
+    assert in_datum_of(other.grid, plain) is plain
+    with pytest.raises(DatumError, match="NAVD88"):
+        in_datum_of(other.grid, egm96)
+    down = in_datum_of(egm96.grid, three_d)
+    assert Datum.of_crs(down.grid.crs) == Datum.parse("egm96")
+    assert float(down.read(down.grid.window).mean()) == pytest.approx(50.0, abs=5.0)
+
+
+def test_several_bands_are_not_heights():
+    two = ArrayRaster(array=np.zeros((2, 40, 50), np.float32), grid=raster(THREE_D).grid)
+    with pytest.raises(InputError, match="2 bands"):
+        in_common_datum(raster(EGM96), two)
 
 
 def test_without_crs():

@@ -122,3 +122,14 @@ def test_what_is_no_dem_is_refused(utm_grid, write_tif):
         Dem.open(two, heights="ellipsoid")
     with pytest.raises(InputError, match="resampling"):
         Dem.open(_terrain(utm_grid), heights="ellipsoid", interpolation="spline")
+
+
+@pytest.mark.parametrize("heights", [None, "egm96", "ellipsoid"])
+@pytest.mark.parametrize("crs", ["EPSG:4326+8228", "EPSG:4326+6360"])
+def test_declared_feet_are_refused_whatever_the_datum_given(crs, heights):
+    grid = Grid(
+        crs=CRS.from_user_input(crs), transform=Affine(0.01, 0, 5, 0, -0.01, 45), shape=(5, 5)
+    )
+    raster = ArrayRaster(array=np.full((5, 5), 1000.0, dtype=np.float32), grid=grid)
+    with pytest.raises(DatumError, match=r"foot.*must be metres"):
+        Dem.open(raster, heights=heights)

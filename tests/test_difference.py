@@ -6,12 +6,14 @@ import math
 
 import numpy as np
 import pytest
+from affine import Affine
 from pyproj import CRS, Transformer
 
 from known_terrain import ORIGIN, UTM33, dem, grid
 from trueground.difference import Difference, check_overlap
 from trueground.errors import InputError, OverlapError, ProjectionError
 from trueground.grid import Grid, Window
+from trueground.projection import project_bounds
 from trueground.raster import ArrayRaster
 
 
@@ -88,3 +90,52 @@ def test_no_overlap_names_both_bounds():
 def test_one_without_crs():
     with pytest.raises(ProjectionError, match="gdal_edit"):
         Difference(first=dem(grid((30, 30))), second=dem(grid((30, 30), crs=None), system=None))
+
+
+@pytest.mark.parametrize("turn", [-360.0, 0.0, 360.0])
+def test_longitudes_may_be_counted_from_anywhere(turn):
+    lonlat = CRS.from_epsg(4326)
+    west = Grid(crs=lonlat, transform=Affine(0.01, 0, -160.0, 0, -0.01, -20.0), shape=(50, 50))
+    east = Grid(
+        crs=lonlat, transform=Affine(0.01, 0, -160.0 + turn, 0, -0.01, -20.0), shape=(50, 50)
+    )
+    one, two = (ArrayRaster(array=np.ones(g.shape, dtype="f4"), grid=g) for g in (west, east))
+    for pair in ((one, two), (two, one)):
+        assert not Difference(first=pair[0], second=pair[1]).read(west.window).any()
+
+
+@pytest.mark.parametrize("west", [180.18, -179.82])
+def test_a_utm_zone_beside_the_antimeridian(west):
+    lonlat = Grid(
+        crs=CRS.from_epsg(4326), transform=Affine(0.001, 0, west, 0, -0.001, -20.0), shape=(90, 90)
+    )
+    utm = Grid.covering(
+        project_bounds(lonlat.crs, CRS.from_epsg(32701), lonlat.bounds),
+        100.0,
+        crs=CRS.from_epsg(32701),
+    )
+    one, two = (ArrayRaster(array=np.ones(g.shape, dtype="f4"), grid=g) for g in (lonlat, utm))
+    check_overlap(one, two)
+    check_overlap(two, one)
+    far = Grid(
+        crs=lonlat.crs, transform=Affine(0.001, 0, west + 1, 0, -0.001, -20.0), shape=(90, 90)
+    )
+    with pytest.raises(OverlapError):
+        check_overlap(one, ArrayRaster(array=np.ones(far.shape, dtype="f4"), grid=far))
+
+
+def test_heights_above_different_datums_are_not_subtracted(utm_grid):
+    from dataclasses import replace
+
+    from pyproj.crs import CompoundCRS
+
+    from trueground.errors import DatumError
+
+    egm96 = CompoundCRS("both", [utm_grid.crs, CRS.from_epsg(5773)])
+    one = ArrayRaster(array=np.zeros(utm_grid.shape, np.float32), grid=replace(utm_grid, crs=egm96))
+    two = ArrayRaster(
+        array=np.zeros(utm_grid.shape, np.float32), grid=replace(utm_grid, crs=utm_grid.crs.to_3d())
+    )
+    with pytest.raises(DatumError, match="EGM96"):
+        Difference(first=one, second=two)
+    assert Difference(first=one, second=one).read(utm_grid.window).max() == 0.0

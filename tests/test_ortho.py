@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -283,12 +285,33 @@ def test_types_bands_and_nodata(dtype, nodata, fill, bands, resampling):
         np.testing.assert_array_equal(empty[0], in_gap | outside)
 
 
+@pytest.mark.parametrize("resampling", ["nearest", "bilinear"])
+def test_valid_zeros_of_an_image_without_nodata_stay_valid(resampling):
+    """The orthoimage declares 0 as its nodata, so a black pixel must not be one."""
+    made = ortho(blank(values=np.zeros((1, SIZE, SIZE), dtype=np.uint8)), resampling=resampling)
+    row, col = made.image_positions(made.grid.window)
+    inside = (row >= 0) & (row < SIZE) & (col >= 0) & (col < SIZE)
+    assert inside.any()
+    np.testing.assert_array_equal(made.read(made.grid.window)[0], inside.astype(np.uint8))
+
+
 def test_window_over_the_edge():
     made = ortho(blank())
     out = made.read(Window(-10, 240, 30, 20))
     assert out.shape == (1, 30, 20)
     assert (out[:, :10] == made.nodata).all()
     np.testing.assert_array_equal(out[:, 10:], made.read(Window(0, 240, 20, 20)))
+
+
+def test_a_block_takes_little_more_memory_than_its_values():
+    """Positions in double precision, of a whole block of bytes, would take some 80 MB."""
+    made = ortho(blank(), grid=around(pixel=0.25))
+    made.read(Window(0, 0, 64, 64))  # compiles, and opens what stays open
+    tracemalloc.start()
+    made.read(Window(0, 0, 1024, 1024))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 32e6
 
 
 def test_complex_images_are_refused():
@@ -324,6 +347,30 @@ def test_automatic_grid():
     assert f"{dx:.2g}" == f"{dx:g}"  # two digits
     for edge in grid.bounds:
         assert edge / dx == pytest.approx(round(edge / dx), abs=1e-5)  # on multiples
+
+
+@pytest.mark.parametrize("shift", [177.0, 176.999, -183.0])
+@pytest.mark.parametrize("crs", [LONLAT, CRS.from_epsg(3857)])
+def test_across_the_antimeridian_as_anywhere_else(crs, shift):
+    """An image at 3 E, and the same at 180, give grids of the same size and the same picture."""
+    moved = replace(camera(), long_off=LON + shift)
+    turn = 1.0 if crs.is_geographic else 20_037_508.342789244 / 180.0
+    images, sizes = [], []
+    for rpc, by in ((camera(), 0.0), (moved, shift)):
+        here = hills(crs=LONLAT)
+        grid = here.raster.grid
+        there = replace(grid, transform=Affine.translation(by, 0.0) @ grid.transform)
+        dem = Dem.open(ArrayRaster(array=here.raster.array, grid=there), heights="ellipsoid")
+        west, south, east, north = footprint(coded(), rpc, dem, crs=crs)
+        bounds = west - by * turn, south, east - by * turn, north
+        made = ortho_grid(coded(), rpc, dem, crs=crs)
+        sizes.append((*(b / turn for b in bounds), *made.resolution))
+        on = Grid.covering((west, south, east, north), (east - west) / 100.0, crs=crs)
+        images.append(ortho(coded(), dem=dem, grid=on, rpc=rpc).read(on.window))
+    modulo = np.round((sizes[1][0] - sizes[0][0]) / 360.0) * 360.0 * np.array([1, 0, 1, 0, 0, 0])
+    np.testing.assert_allclose(np.array(sizes[1]) - modulo, sizes[0], atol=1e-9)
+    np.testing.assert_allclose(images[1], images[0], atol=1e-3)  # px
+    assert np.isfinite(images[0]).mean() > 0.3
 
 
 def test_given_grid():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -12,12 +13,15 @@ from hypothesis import strategies as st
 from pyproj import CRS, Transformer
 
 from grids import turned
+from trueground import projection
 from trueground.errors import InputError, ProjectionError
 from trueground.grid import Grid, Window
 from trueground.projection import (
     WGS84,
     GridProjection,
+    InaccurateProjectionWarning,
     count_longitudes_as,
+    full_turn,
     horizontal,
     parse_crs,
     project,
@@ -25,6 +29,9 @@ from trueground.projection import (
     same_place,
     utm_of,
 )
+
+# The change of datum below is one that PROJ lacks the best grid for.
+pytestmark = pytest.mark.filterwarnings("ignore::trueground.projection.InaccurateProjectionWarning")
 
 GRIDS = {  # CRS, origin, pixel; and the CRS to go to
     "utm to lonlat": (32631, (683_217.0, 4_899_876.0), 0.5, 4326),
@@ -235,3 +242,47 @@ def test_longitudes_are_counted_as_the_grid_does():
 )  # fmt: skip
 def test_utm_of(lon, lat, epsg):
     assert utm_of(lon, lat) == CRS.from_epsg(epsg)
+
+
+@pytest.mark.parametrize(
+    ("crs", "turn"),
+    [
+        (4326, 360.0),
+        (3857, 40_075_016.68557849),
+        (3832, 40_075_016.68557849),
+        (32631, None),
+        (3035, None),
+        (3031, None),
+    ],
+)
+def test_full_turn(crs, turn):
+    assert full_turn(CRS.from_epsg(crs)) == (
+        None if turn is None else pytest.approx(turn, abs=1e-6)
+    )
+
+
+def test_coarse_shifts_between_datums_are_warned_of_once():
+    """Without grids PROJ takes Helmert shifts, of metres to tens of them."""
+    projection._warned.clear()
+    projection._local.__dict__.clear()
+    coarse = CRS.from_epsg(4202)  # AGD66, on its own ellipsoid
+    match = r"'AGD66' to 'WGS 84' is accurate to \d"
+    with pytest.warns(InaccurateProjectionWarning, match=match) as caught:
+        project(coarse, WGS84, 145.0, -35.0)
+    assert len(caught) == 1
+    assert "\n" not in str(caught[0].message)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        project(WGS84, coarse, 145.0, -35.0)
+        projection._local.__dict__.clear()  # as in another thread
+        project(coarse, WGS84, 145.0, -35.0)
+
+
+@pytest.mark.parametrize("code", [32631, 4258, 25831, 4269, 26910, 2154, 4283, 6668, 3857, 3031])
+def test_modern_systems_make_no_warning(code):
+    projection._warned.clear()
+    projection._local.__dict__.clear()
+    crs = CRS.from_epsg(code)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        project(WGS84, crs, 3.0, 45.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -14,7 +15,14 @@ from hypothesis import strategies as st
 
 from trueground.errors import InputError
 from trueground.grid import Grid, Window
-from trueground.raster import ArrayRaster, Raster, as_float, is_local, open_raster
+from trueground.raster import (
+    ArrayRaster,
+    Raster,
+    as_float,
+    is_local,
+    open_dataset,
+    open_raster,
+)
 
 AROUND = Window(-2, -3, 9, 11)  # hangs over each edge of the small rasters below
 
@@ -112,6 +120,37 @@ def test_mask_band_makes_holes_with_and_without_nodata(tmp_path):
         expected = [[np.nan, 2, 3], [4, -5.0 if nodata is None else np.nan, 6]]
         for raster in (open_raster(path), as_float(open_raster(path))):
             np.testing.assert_array_equal(_everything(raster)[0], expected)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "nodata"),
+    [("int16", np.nan), ("uint8", 1.5), ("uint8", -1.0), ("uint8", 256.0), ("int16", np.inf)],
+)
+def test_nodata_that_the_type_cannot_hold_is_none(dtype, nodata, write_tif, tmp_path):
+    """A cast would make a valid value of it: 0 of NaN, 1 of 1.5."""
+    array = np.arange(-1, 5).astype(dtype).reshape(2, 3)
+    path = write_tif(array)
+    vrt = tmp_path / "odd.vrt"
+    kind = {"int16": "Int16", "uint8": "Byte"}[dtype]
+    vrt.write_text(
+        '<VRTDataset rasterXSize="3" rasterYSize="2"><GeoTransform>0,1,0,9,0,-1</GeoTransform>'
+        f'<VRTRasterBand dataType="{kind}" band="1"><NoDataValue>{nodata}</NoDataValue>'
+        f"<SimpleSource><SourceFilename>{path}</SourceFilename><SourceBand>1</SourceBand>"
+        "</SimpleSource></VRTRasterBand></VRTDataset>"
+    )
+    file = open_raster(vrt)
+    memory = ArrayRaster(array=array, grid=file.grid, nodata=nodata)
+    for raster in (file, memory):
+        np.testing.assert_array_equal(_everything(as_float(raster))[0], array.astype(np.float32))
+    assert memory.nodata is None
+
+
+def test_nodata_is_met_as_the_nearest_of_its_type(write_tif):
+    array = np.array([[0.1, 1.0, -np.inf]], dtype=np.float32)
+    grid = open_raster(write_tif(array)).grid
+    for nodata, holes in ((0.1, 1), (-1e300, 0)):
+        found = _everything(ArrayRaster(array=array, grid=grid, nodata=nodata))
+        assert np.isnan(found).sum() == holes
 
 
 def test_extreme_nodata_of_doubles_makes_no_warning(write_tif):
@@ -224,6 +263,27 @@ def test_unreadable_sources_are_errors(tmp_path, monkeypatch):
         with pytest.raises(InputError, match=match) as caught:
             open_raster(source)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # rasterio's log
+def test_xml_of_bytes_that_are_no_text_is_an_error(tmp_path):
+    path = tmp_path / "noise.vrt"
+    path.write_bytes(b"<VRTDataset \xff\xfe\xe9=\x80\x81></\xff>")
+    with pytest.raises(InputError, match=r"noise\.vrt is not a raster"):
+        open_raster(path)
+
+
+def test_opening_in_threads_leaves_the_filters_of_warnings_alone(write_tif):
+    """catch_warnings belongs to the process: two threads inside it would leave a filter behind."""
+    path = str(write_tif(np.zeros((2, 2), dtype=np.uint8)))
+    before = list(warnings.filters)
+    for _ in range(20):
+        threads = [threading.Thread(target=open_dataset, args=(path,)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert warnings.filters == before
 
 
 def test_array_of_the_wrong_shape_is_an_error(utm_grid):

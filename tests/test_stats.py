@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import threading
 
 import numpy as np
 import pytest
 from affine import Affine
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -68,6 +69,7 @@ NUMBERS = st.one_of(
         elements=st.one_of(NUMBERS, st.just(math.nan)),
     )
 )
+@example(values=np.array([[-(2.0**53), 1.0]], dtype=np.float32))  # the middle rounds otherwise
 def test_equal_to_numpy(values):
     if np.isnan(values).all():
         values[0, 0] = 1.5
@@ -182,3 +184,23 @@ def test_blocks_are_read_in_bounded_windows():
 
     found = statistics(Endless())
     assert (found.count, found.median, found.nmad, found.le90) == (7_500_000, 7.0, 0.0, 7.0)
+
+
+def test_nmad_is_of_finite_values():
+    values = np.array([1.0, 2.0, 4.0, 8.0, 9.0])
+    dirty = np.array([np.nan, 1.0, 2.0, np.inf, 4.0, 8.0, 9.0, -np.inf])
+    assert nmad(dirty) == nmad(values) == NMAD_FACTOR * 3.0
+    assert math.isnan(nmad(np.full(3, np.nan)))
+
+
+def test_threads_read_unless_another_engine_is_given(monkeypatch):
+    names = set()
+    read = ArrayRaster.read
+
+    def spied(self, window):
+        names.add(threading.current_thread().name.split("_")[0])
+        return read(self, window)
+
+    monkeypatch.setattr(ArrayRaster, "read", spied)
+    statistics(raster(np.ones((4, 4), dtype=np.float32)))
+    assert names == {"trueground"}

@@ -10,7 +10,7 @@ import pytest
 import rasterio.features
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pyproj import CRS
+from pyproj import CRS, Transformer
 from shapely.geometry import LineString, MultiPolygon, Point, Polygon, box
 
 from grids import coordinate_coded, turned
@@ -158,3 +158,31 @@ def test_stable_terrain_is_what_all_parts_agree_on(utm_grid):
     usable = (rows * 10 / 26 > 5) & (rows * 10 / 26 < 30) & (cols < 70)
     usable &= _everything(outline_mask([glacier], utm_grid)) == 0
     np.testing.assert_array_equal(found, usable)
+
+
+@pytest.mark.parametrize("nodata", [None, 255])
+@pytest.mark.parametrize("pixel", [10.0, 26.0])
+def test_a_mask_s_nodata_and_what_lies_outside_of_it_are_left_out(utm_grid, nodata, pixel):
+    west, _, east, north = utm_grid.bounds
+    small = Grid.covering((west, north - 500.0, east, north), pixel, crs=UTM31)
+    codes = np.ones(small.shape, dtype=np.uint8)
+    gap = max(1, round(104.0 / pixel))
+    codes[:gap] = 0 if nodata is None else nodata
+    mask = ArrayRaster(array=codes, grid=small, nodata=nodata)
+    found = _everything(stable_terrain(utm_grid, mask=mask))
+    rows = utm_grid.window.pixel_centres()[0] * 10.0
+    inside = (rows > gap * pixel) & (rows < small.shape[0] * pixel)
+    np.testing.assert_array_equal(found, np.broadcast_to(inside, utm_grid.shape))
+    assert 0.1 < found.mean() < 0.9
+
+
+def test_edges_follow_the_curve_of_their_own_system():
+    """A parallel is no straight line in UTM: by its chord, it was 180 m off here."""
+    crs = CRS.from_epsg(32633)
+    grid = Grid.covering((475_000, 8_660_000, 525_000, 8_721_000), 100.0, crs=crs)
+    mask = outline_mask([_frame(box(14, 78, 16, 78.5), crs=4326)], grid)
+    x, y = np.broadcast_arrays(*grid.xy(*grid.window.pixel_centres()))
+    lon, lat = Transformer.from_crs(crs, 4326, always_xy=True).transform(x, y)
+    inside = (lon > 14) & (lon < 16) & (lat > 78) & (lat < 78.5)
+    assert 0.2 < inside.mean() < 0.95
+    assert (_everything(mask) != inside).sum() <= 2  # a centre within a millimetre of the edge

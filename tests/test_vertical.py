@@ -178,6 +178,18 @@ def test_heights_that_we_cannot_bring_to_the_ellipsoid_are_refused(crs, match):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("code", [4277, 27700, 4267, 4301])
+def test_heights_above_another_ellipsoid_are_refused(code):
+    """Airy's ellipsoid as OSGB36 lays it is 49 m off that of WGS 84."""
+    with pytest.raises(DatumError, match=r"counts heights from the ellipsoid.*--heights"):
+        Datum.of_crs(CRS.from_epsg(code).to_3d())
+
+
+@pytest.mark.parametrize("code", [4258, 25831, 6319, 7843, 4979])
+def test_modern_ellipsoids_are_that_of_wgs84(code):
+    assert Datum.of_crs(CRS.from_epsg(code).to_3d()) == Datum("ellipsoid")
+
+
 def test_feet_above_the_ellipsoid_are_refused():
     text = CRS.from_epsg(4979).to_json_dict()
     text["coordinate_system"]["axis"][2]["unit"] = {

@@ -133,3 +133,28 @@ def test_what_cannot_be_warped_is_refused_at_once(utm_grid):
     image = ArrayRaster(array=np.zeros(utm_grid.shape, dtype=np.uint8), grid=utm_grid)
     with pytest.raises(InputError, match="resampling"):
         on_grid(image, utm_grid.pad(1), resampling="cubic")
+
+
+@pytest.mark.parametrize("kind", ["bilinear", "cubic"])
+def test_holes_do_not_grow_on_a_crop_of_the_same_cells(kind):
+    """Coordinates of a crop in 1/3600 degree differ from the cells' by round-off alone."""
+    step = 1.0 / 3600.0
+    whole = Grid(crs=WGS84, transform=Affine(step, 0, 5.0, 0, -step, 45.0), shape=(300, 300))
+    rng = np.random.default_rng(7)
+    heights = rng.normal(size=whole.shape).astype(np.float32)
+    heights[rng.random(whole.shape) < 0.01] = np.nan
+    cut = Window(41, 57, 200, 190)
+    part = whole.crop(cut)
+    found = on_grid(ArrayRaster(array=heights, grid=whole), part, resampling=kind)
+    expected = heights[cut.slices_in(whole.window)]
+    np.testing.assert_array_equal(found.read(part.window)[0], expected)
+
+
+@pytest.mark.parametrize("kind", ["nearest", "bilinear"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16])
+def test_valid_zeros_are_kept_where_no_nodata_is_declared(utm_grid, dtype, kind):
+    target = _covering(utm_grid, UTM32, 9.0)
+    zeros = ArrayRaster(array=np.zeros(utm_grid.shape, dtype=dtype), grid=utm_grid)
+    warped = on_grid(zeros, target, resampling=kind)
+    assert warped.nodata is None
+    assert not warped.read(target.window).any()

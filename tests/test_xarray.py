@@ -14,7 +14,7 @@ from grids import coordinate_coded, turned
 from trueground.errors import InputError
 from trueground.grid import Grid, Window
 from trueground.lazy_array import to_xarray
-from trueground.raster import ArrayRaster, open_raster
+from trueground.raster import ArrayRaster, as_float, open_raster
 
 
 class Lazy:
@@ -143,6 +143,38 @@ def test_nodata_and_crs_from_attributes():
     raster = open_raster(_lonlat(data=np.full((3, 4), -1, dtype=">f4"), attrs=attrs))
     assert raster.dtype == np.float32
     assert np.isnan(raster.read(raster.grid.window)).all()
+
+
+@pytest.mark.parametrize("dtype", ["int16", "float32", ">f4"])
+def test_scale_and_offset_are_applied_by_as_float_as_for_files(dtype):
+    attrs = {"scale_factor": 0.1, "add_offset": 5.0, "_FillValue": -1}
+    raster = open_raster(
+        _lonlat(data=np.array([[-1, 100, 200, 300]] * 3, dtype=dtype), attrs=attrs)
+    )
+    assert raster.read(Window(0, 1, 1, 1))[0, 0, 0] == 100
+    floats = as_float(raster)
+    assert (floats.dtype, as_float(floats)) == (np.float32, floats)
+    assert np.isnan(floats.nodata)
+    found = floats.read(Window(0, -1, 1, 5))[0, 0]
+    np.testing.assert_allclose(found, [np.nan, np.nan, 15.0, 25.0, 35.0], rtol=1e-6)
+
+
+def test_nodata_of_the_encoding():
+    for dtype in (np.int16, np.float32):
+        array = _lonlat(data=np.array([[-1, 1, 2, 3]] * 3, dtype=dtype))
+        array.encoding["_FillValue"] = -1
+        found = as_float(open_raster(array)).read(Window(0, 0, 1, 4))[0, 0]
+        np.testing.assert_array_equal(found, [np.nan, 1.0, 2.0, 3.0])
+        array.encoding["scale_factor"] = 0.5  # decoded: the fill value is that of the raw numbers
+        found = as_float(open_raster(array)).read(Window(0, 0, 1, 4))[0, 0]
+        np.testing.assert_array_equal(found, [-1.0, 1.0, 2.0, 3.0])
+
+
+def test_nodata_that_the_type_cannot_hold_is_none():
+    array = _lonlat(data=np.zeros((3, 4), dtype=np.int16), attrs={"_FillValue": np.nan})
+    raster = open_raster(array)
+    assert raster.nodata is None
+    assert not as_float(raster).read(raster.grid.window).any()
 
 
 def test_grid_mapping_may_have_any_name():

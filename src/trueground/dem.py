@@ -16,7 +16,7 @@ from trueground.grid import Window
 from trueground.projection import WGS84, count_longitudes_as, project
 from trueground.raster import Raster, as_float, name_of, open_raster
 from trueground.sampling import Resampling, check_resampling, sample_surface
-from trueground.vertical import ELLIPSOID, HEIGHTS_HELP, Datum
+from trueground.vertical import ELLIPSOID, HEIGHTS_HELP, Datum, check_unit
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -84,9 +84,11 @@ class Dem:
         Raises
         ------
         DatumError
-            Where neither `heights` nor the CRS says what heights are above.
+            Where neither `heights` nor the CRS says what heights are above, or where the CRS
+            declares heights that are not metres upwards.
         """
         raster = as_float(open_raster(source))
+        check_unit(raster.grid.crs)
         datum = Datum.of_crs(raster.grid.crs) if heights is None else Datum.parse(heights)
         if datum is None:
             msg = (

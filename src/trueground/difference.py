@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trueground.errors import InputError, OverlapError
+from trueground.errors import DatumError, InputError, OverlapError
 from trueground.grid import Grid, Window
-from trueground.projection import project_bounds
+from trueground.projection import count_longitudes_about, project_bounds
 from trueground.raster import Raster, as_float
 from trueground.sampling import Resampling
+from trueground.vertical import Datum
 from trueground.warp import on_grid
 
 
@@ -34,6 +35,8 @@ class Difference:
             )
             raise InputError(msg)
         check_overlap(self.first, self.second)
+        if self.first.grid.crs != self.second.grid.crs:
+            _check_datums(self.first.grid, self.second.grid)
         object.__setattr__(self, "first", as_float(self.first))
         second = on_grid(as_float(self.second), self.first.grid, resampling=self.resampling)
         object.__setattr__(self, "_second", second)
@@ -76,6 +79,10 @@ def check_overlap(first: Raster, second: Raster) -> None:
     two = second.grid.bounds
     if first.grid.crs is not None and second.grid.crs is not None:
         two = project_bounds(second.grid.crs, first.grid.crs, two)
+        middle = np.array((two[0] + two[2]) / 2.0)
+        turned = count_longitudes_about(first.grid.crs, middle, (one[0] + one[2]) / 2.0)
+        by = float(turned - middle)
+        two = two[0] + by, two[1], two[2] + by, two[3]
     if one[0] >= two[2] or two[0] >= one[2] or one[1] >= two[3] or two[1] >= one[3]:
         shown = [", ".join(f"{v:.10g}" for v in b) for b in (one, two)]
         msg = (
@@ -83,3 +90,13 @@ def check_overlap(first: Raster, second: Raster) -> None:
             "(west, south, east, north); check their CRS"
         )
         raise OverlapError(msg)
+
+
+def _check_datums(first: Grid, second: Grid) -> None:
+    one, two = Datum.of_crs(first.crs), Datum.of_crs(second.crs)
+    if one is not None and two is not None and one != two:
+        msg = (
+            f"heights of the first raster are above {one} and those of the second above {two}: bring them to one "
+            "datum with datum_shift.in_common_datum"
+        )
+        raise DatumError(msg)

@@ -32,17 +32,23 @@ class Engine(Protocol):
 
 
 def _guarded(function: Callable[[Window], T], window: Window) -> T:
-    """Run one block; an unexpected exception is raised with the block's window."""
+    """Run one block; any exception is raised with the block's window in its message.
+
+    Errors of ours and a lack of memory keep their class; what was not expected is a BlockError.
+    """
+    where = f"block at row {window.row}, column {window.col} ({window.height} x {window.width} px)"
     try:
         return function(window)
-    except TruegroundError:
+    except BlockError:  # an engine within an engine: the inner one has named its block
         raise
+    except TruegroundError as error:
+        msg = f"{error}; in the {where}"
+        raise type(error)(msg) from error
+    except MemoryError as error:  # not of its own class: numpy's cannot be made from a message
+        msg = f"{error}; in the {where}"
+        raise MemoryError(msg) from error
     except Exception as error:
-        msg = (
-            f"block at row {window.row}, column {window.col} ({window.height} x {window.width} "
-            "px) failed: "
-            f"{type(error).__name__}: {error}"
-        )
+        msg = f"{where} failed: {type(error).__name__}: {error}"
         raise BlockError(msg) from error
 
 
@@ -75,7 +81,11 @@ class Threads:
     def map(
         self, function: Callable[[Window], T], windows: Iterable[Window]
     ) -> Iterator[tuple[Window, T]]:
-        """Yield (window, result) in order; at most two blocks a worker wait or run at a time."""
+        """Yield (window, result) in order.
+
+        At most `workers + 2` blocks are in flight, running or finished, with the one that the
+        caller holds: memory is theirs.
+        """
         queue: deque[tuple[Window, Future[T]]] = deque()
         remaining = iter(windows)
         with ThreadPoolExecutor(self.workers, thread_name_prefix="trueground") as pool:
@@ -85,7 +95,7 @@ class Threads:
                     queue.append((window, pool.submit(_guarded, function, window)))
 
             try:
-                submit(2 * self.workers)
+                submit(self.workers + 1)
                 while queue:
                     window, future = queue.popleft()
                     result = future.result()

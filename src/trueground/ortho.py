@@ -13,7 +13,15 @@ from pyproj import CRS
 from trueground.dem import Dem
 from trueground.errors import InputError, OverlapError
 from trueground.grid import Bounds, Grid, Window
-from trueground.projection import WGS84, GridProjection, project, project_bounds, same_place, utm_of
+from trueground.projection import (
+    WGS84,
+    GridProjection,
+    count_longitudes_about,
+    project,
+    project_bounds,
+    same_place,
+    utm_of,
+)
 from trueground.raster import Raster, computed, name_of
 from trueground.rpc.localize import localize_on
 from trueground.rpc.model import Located, Rpc
@@ -22,6 +30,7 @@ from trueground.status import Status
 from trueground.warp import PixelMap
 
 _LARGEST_SOURCE = 1 << 23  # px of the image read for one piece of the output
+_STRIP = 256  # rows worked out at a time: a pixel's positions take 60 bytes and more, its value few
 _OUTLINE = 1024  # steps along each side of the image, whose ground positions bound the output
 _INTERIOR = 33  # points along each side of a mesh, for a DEM that ends within the image
 
@@ -70,7 +79,10 @@ class Orthoimage:
 
     @property
     def nodata(self) -> float:
-        """The image's nodata; 0 where an image of integers has none, NaN for real numbers."""
+        """The image's nodata; 0 where an image of integers has none, NaN for real numbers.
+
+        Where an image of integers has none, its own zeros become ones, so that they stay valid.
+        """
         return fill_of(self.image)
 
     def read(self, window: Window) -> NDArray[Any]:
@@ -87,8 +99,12 @@ class Orthoimage:
         return self.rpc.project(lon, lat, height)
 
     def _compute(self, window: Window) -> NDArray[Any]:
-        row, col = self.image_positions(window)
-        return self._resample(row, col)
+        out = np.empty((self.count, *window.shape), dtype=self.dtype)
+        for first in range(0, window.height, _STRIP):
+            height = min(_STRIP, window.height - first)
+            strip = Window(window.row + first, window.col, height, window.width)
+            out[:, first : first + height] = self._resample(*self.image_positions(strip))
+        return out
 
     def _resample(self, row: NDArray[np.float64], col: NDArray[np.float64]) -> NDArray[Any]:
         """Resample, in pieces where the part of the image that is needed would be large."""
@@ -131,17 +147,19 @@ def footprint(image: Raster, rpc: Rpc, dem: Dem, *, crs: CRS) -> Bounds:
     ok = seen.status == Status.OK
     if not ok.any():
         _raise_no_overlap(rpc, dem, shape=(rows, cols))
-    x, y = project(WGS84, crs, seen.lon[ok], seen.lat[ok])
+    middle = float(project(WGS84, crs, rpc.long_off, rpc.lat_off)[0])
+    x, y = _project_about(crs, seen.lon[ok], seen.lat[ok], middle=middle)
     on_edge = ok[: row.size]
     if not on_edge.all():  # the DEM ends, or has holes, within the image: what it could show there
         low, high = np.nanmin(seen.height), np.nanmax(seen.height)
         for height in (low, high):
             end = rpc.localize(row[~on_edge], col[~on_edge], height)
-            more_x, more_y = _within(dem, end, crs)
+            more_x, more_y = _project_about(crs, *_within(dem, end), middle=middle)
             x, y = np.append(x, more_x), np.append(y, more_y)
     west, south, east, north = np.nanmin(x), np.nanmin(y), np.nanmax(x), np.nanmax(y)
     # Between two points of the outline the ground may reach a little further out.
-    edge_x, edge_y = project(WGS84, crs, seen.lon[: row.size], seen.lat[: row.size])
+    outline = seen.lon[: row.size], seen.lat[: row.size]
+    edge_x, edge_y = _project_about(crs, *outline, middle=middle)
     steps = np.hypot(np.diff(edge_x), np.diff(edge_y))
     known = steps[np.isfinite(steps) & (steps > 0.0)]
     margin = float(np.median(known)) if known.size else 0.0
@@ -151,6 +169,14 @@ def footprint(image: Raster, rpc: Rpc, dem: Dem, *, crs: CRS) -> Bounds:
         float(east) + margin,
         float(north) + margin,
     )
+
+
+def _project_about(
+    crs: CRS, lon: NDArray[np.float64], lat: NDArray[np.float64], *, middle: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Project onto `crs`, with x counted on across the antimeridian from `middle`."""
+    x, y = project(WGS84, crs, lon, lat)
+    return count_longitudes_about(crs, x, middle), y
 
 
 def _outline(rows: int, cols: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -178,12 +204,12 @@ def _image_of(
     return row[inside], col[inside]
 
 
-def _within(dem: Dem, at: Located, crs: CRS) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return points in another system, those beside the DEM moved to its edge."""
+def _within(dem: Dem, at: Located) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return longitude and latitude of points, those beside the DEM moved to its edge."""
     rows, cols = dem.raster.grid.shape
     row, col = dem.rowcol(at.lon, at.lat)
     x, y = dem.raster.grid.xy(np.clip(row, 0.0, rows), np.clip(col, 0.0, cols))
-    return project(dem.crs, crs, x, y)
+    return project(dem.crs, WGS84, x, y)
 
 
 def _raise_no_overlap(rpc: Rpc, dem: Dem, *, shape: tuple[int, int]) -> None:
@@ -208,6 +234,7 @@ def ground_sampling(rpc: Rpc, shape: tuple[int, int], *, crs: CRS, height: float
     row, col = shape[0] / 2.0, shape[1] / 2.0
     at = rpc.localize(np.array([row, row + 1.0, row]), np.array([col, col, col + 1.0]), height)
     x, y = project(WGS84, crs, at.lon, at.lat)
+    x = count_longitudes_about(crs, x, float(x[0]))
     area = abs((x[1] - x[0]) * (y[2] - y[0]) - (x[2] - x[0]) * (y[1] - y[0]))
     return math.sqrt(area)
 

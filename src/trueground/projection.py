@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -11,10 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError, ProjError
+from pyproj.transformer import TransformerGroup
 
 from trueground.errors import InputError, ProjectionError
 from trueground.grid import Bounds, Grid, Window
 from trueground.kernels import lattice
+from trueground.quiet import quiet
 
 WGS84 = CRS.from_epsg(4326)
 Float = NDArray[np.float64]
@@ -51,6 +54,59 @@ def same_place(first: CRS, second: CRS) -> bool:
 
 
 _local = threading.local()
+_warned: set[frozenset[CRS]] = set()  # pairs of reference systems looked at, warned of or not
+_warning = threading.Lock()
+_ACCURATE = 1.0  # m
+
+
+class InaccurateProjectionWarning(UserWarning):
+    """Two reference systems whose datums PROJ can only relate coarsely, or lacks the grids for."""
+
+
+@lru_cache(maxsize=256)
+def is_geocentric(crs: CRS) -> bool:
+    """Tell whether a CRS lies on the ellipsoid of WGS 84, or on GRS80, within 0.1 mm the same.
+
+    National ellipsoids of old lie up to hundreds of metres beside it.
+    """
+    ellipsoid = crs.ellipsoid
+    return (
+        ellipsoid is not None
+        and abs(ellipsoid.semi_major_metre - 6_378_137.0) < 0.01
+        and abs(ellipsoid.inverse_flattening - 298.257) <= 1e-3
+    )
+
+
+def _warn_where_coarse(source: CRS, target: CRS) -> None:
+    """Warn, once for a pair of systems, where its datums are not related to about a metre.
+
+    Systems on the ellipsoid of WGS 84 agree within about 2 m, and are let pass.
+    """
+    pair = frozenset((source, target))
+    with _warning:
+        if pair in _warned:
+            return
+        _warned.add(pair)
+    if is_geocentric(source) and is_geocentric(target):
+        return
+    with quiet(UserWarning):  # its own, that the best is not available, does not say how bad it is
+        group = TransformerGroup(source, target, always_xy=True, allow_ballpark=False)
+    known = [t.accuracy for t in group.transformers if t.accuracy >= 0.0]
+    if group.best_available and max(known, default=0.0) <= _ACCURATE:
+        return
+    low, high = min(known, default=np.nan), max(known, default=np.nan)
+    accuracy = f"{high:g} m" if low == high else f"{low:g} to {high:g} m"
+    remedy = (
+        "give the data a CRS with a modern datum"
+        if group.best_available
+        else "PROJ lacks the grids for the best transformation: get them with projsync"
+    )
+    warnings.warn(
+        f"{source.name!r} to {target.name!r} is accurate to "
+        f"{accuracy if known else 'an unknown degree'}, depending on the place; {remedy}",
+        InaccurateProjectionWarning,
+        stacklevel=2,
+    )
 
 
 def _transformer(source: CRS, target: CRS) -> Transformer:
@@ -71,6 +127,7 @@ def _transformer(source: CRS, target: CRS) -> Transformer:
                 "without guessing; give the data a CRS with a known datum"
             )
             raise ProjectionError(msg) from error
+        _warn_where_coarse(*plane)
     return cache[key]
 
 
@@ -123,9 +180,11 @@ def project_bounds(source: CRS | None, target: CRS | None, bounds: Bounds) -> Bo
         msg = f"bounds {bounds} lie outside the area where {name!r} is defined"
         raise ProjectionError(msg)
     x, y = x[known], y[known]
+    turn = full_turn(target)
+    if turn is not None:
+        x = np.unwrap(x, period=turn)
     if not target.is_geographic:
         return float(x.min()), float(y.min()), float(x.max()), float(y.max())
-    x = np.unwrap(x, period=360.0)
     pole_x, pole_y = project(target, source, np.zeros(2), np.array([-90.0, 90.0]))
     on_pole = (west <= pole_x) & (pole_x <= east) & (south <= pole_y) & (pole_y <= north)
     if on_pole.any() and source is not None and not source.is_geographic:
@@ -135,18 +194,54 @@ def project_bounds(source: CRS | None, target: CRS | None, bounds: Bounds) -> Bo
     return float(x.min()), float(y.min()), float(x.max()), float(y.max())
 
 
+@lru_cache(maxsize=256)
+def full_turn(crs: CRS) -> float | None:
+    """Return what x grows by once around the globe; None where x does not go around.
+
+    360 for longitudes; metres for projections whose meridians are parallel lines, such as
+    EPSG:3857.
+    """
+    if crs.is_geographic:
+        return 360.0
+    plane = horizontal(crs)
+    operation = plane.coordinate_operation
+    if not plane.is_projected or operation is None or plane.geodetic_crs is None:
+        return None
+    if not operation.method_name.startswith(_PARALLEL_MERIDIANS):
+        return None
+    degrees = np.arange(4.0)  # at most one step leaps
+    x, _ = project(plane.geodetic_crs, plane, degrees, np.zeros(4))
+    return 360.0 * float(np.median(np.diff(x)))
+
+
+_PARALLEL_MERIDIANS = (
+    "Popular Visualisation Pseudo Mercator",
+    "Mercator",
+    "Equidistant Cylindrical",
+    "Lambert Cylindrical Equal Area",
+)  # names of EPSG's methods; the transverse and oblique ones begin with those words
+
+
+def count_longitudes_about(crs: CRS | None, x: Float, middle: float) -> Float:
+    """Add full turns to x so that it is within half a turn of `middle`.
+
+    What does not go around the globe is returned as it is.
+    """
+    turn = None if crs is None else full_turn(crs)
+    if turn is None:
+        return x
+    turns = np.round((middle - x) / turn)
+    return x + turn * turns if turns.any() else x
+
+
 def count_longitudes_as(grid: Grid, x: Float) -> Float:
     """Add full turns to longitudes so that they are within half a turn of a grid's middle.
 
     Rasters may count longitudes from -180 or from 0, and beyond 180. Anything but longitudes is
     returned as it is.
     """
-    if grid.crs is None or not grid.crs.is_geographic:
-        return x
     west, _, east, _ = grid.bounds
-    middle = (west + east) / 2.0
-    turns = np.round((middle - x) / 360.0)
-    return x + 360.0 * turns if turns.any() else x
+    return count_longitudes_about(grid.crs, x, (west + east) / 2.0)
 
 
 def utm_of(lon: float, lat: float) -> CRS:

@@ -22,6 +22,7 @@ from pyproj import CRS
 from trueground.errors import InputError
 from trueground.grid import Grid, Window
 from trueground.projection import parse_crs
+from trueground.quiet import quiet
 
 if TYPE_CHECKING:
     import rasterio
@@ -107,7 +108,7 @@ class ArrayRaster:
             )
             raise InputError(msg)
         object.__setattr__(self, "array", array)
-        object.__setattr__(self, "_stored_nodata", self.nodata)
+        object.__setattr__(self, "_stored_nodata", _held(array.dtype, self.nodata))
         object.__setattr__(self, "nodata", _shown_nodata(array.dtype, self.nodata))
 
     @property
@@ -205,8 +206,9 @@ class FileRaster:
         for band, (raw, flags) in enumerate(
             zip(dataset.nodatavals, dataset.mask_flag_enums, strict=True)
         ):
-            if raw is not None:
-                missing[band] = values[band] == np.asarray(raw).astype(dataset.dtypes[band])
+            value = _held(np.dtype(dataset.dtypes[band]), raw)
+            if value is not None:
+                missing[band] = values[band] == np.asarray(value).astype(dataset.dtypes[band])
             if not {"all_valid", "nodata"} & {flag.name for flag in flags}:
                 missing[band] |= dataset.read_masks(band + 1, window=cut) == 0
         return missing
@@ -219,10 +221,29 @@ def _scales(dataset: rasterio.DatasetReader) -> list[tuple[float, float]]:
     return list(zip(dataset.scales, dataset.offsets, strict=True))
 
 
+def _held(dtype: np.dtype[Any], nodata: float | None) -> float | None:
+    """Return a nodata that a type can hold; None for one that no value can be equal to.
+
+    A cast would make another value of it, a valid one: 0 of NaN, 1 of 1.5. For real numbers the
+    nearest of the type is meant.
+    """
+    if nodata is None:
+        return None
+    if dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        whole = np.isfinite(nodata) and int(nodata) == nodata
+        return nodata if whole and info.min <= int(nodata) <= info.max else None
+    if dtype.kind == "f" and np.isfinite(nodata):
+        with np.errstate(over="ignore"):
+            return nodata if np.isfinite(dtype.type(nodata)) else None
+    return nodata
+
+
 def _shown_nodata(dtype: np.dtype[Any], nodata: float | None) -> float | None:
     """Return the nodata that a raster shows: rasters of real numbers read as NaN there."""
     if dtype.kind == "f":
         return float("nan")
+    nodata = _held(dtype, nodata)
     return None if nodata is None else float(nodata)
 
 
@@ -248,8 +269,6 @@ def is_local(path: str) -> bool:
 
 def open_dataset(path: str | os.PathLike[str]) -> rasterio.DatasetReader:
     """Open a file with GDAL, with an error that says what is wrong with it."""
-    import warnings
-
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning
 
@@ -258,10 +277,10 @@ def open_dataset(path: str | os.PathLike[str]) -> rasterio.DatasetReader:
         msg = f"{name} does not exist; check the path"
         raise InputError(msg)
     try:
-        with rasterio.Env(**GDAL_OPTIONS), warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with rasterio.Env(**GDAL_OPTIONS), quiet(NotGeoreferencedWarning):
             return rasterio.open(name)
-    except rasterio.errors.RasterioError as error:
+    except (rasterio.errors.RasterioError, UnicodeDecodeError) as error:
+        # GDAL's message may quote the file's own bytes, which rasterio cannot always decode.
         msg = f"{name} is not a raster that GDAL can read: {_cause(error)}"
         raise InputError(msg) from error
 
@@ -361,9 +380,11 @@ class Floats:
 
 def as_float(raster: Raster) -> Raster:
     """Return a raster of float32 with NaN where there is no data, as DEMs are everywhere inside."""
-    if isinstance(raster, FileRaster):
+    if isinstance(raster, FileRaster | XarrayRaster):
         if raster.as_float or (raster.dtype == np.float32 and not raster.is_scaled):
             return raster
+        if isinstance(raster, XarrayRaster):
+            return replace(raster, as_float=True)
         dtype = np.dtype(np.float32)
         return replace(raster, as_float=True, dtype=dtype, nodata=_shown_nodata(dtype, None))
     return raster if raster.dtype == np.float32 else Floats(source=raster)
@@ -378,6 +399,10 @@ class XarrayRaster:
     grid: Grid
     stored_nodata: float | None
     """Value in the array that stands for no data."""
+    scale: tuple[float, float] = _UNSCALED
+    """Scale and offset that the attributes declare."""
+    as_float: bool = False
+    """Values are float32 with scale and offset applied, NaN where there is no data."""
 
     @classmethod
     def of(cls, data: xr.DataArray) -> XarrayRaster:
@@ -401,8 +426,19 @@ class XarrayRaster:
         crs = parse_crs(text) if text else None
         grid = Grid(crs=crs, transform=transform, shape=(height, width))
         keys = ("_FillValue", "missing_value", "nodata")
-        nodata = next((float(data.attrs[k]) for k in keys if k in data.attrs), None)
-        return cls(data=data, grid=grid, stored_nodata=nodata)
+        # What the encoding says has been decoded: no data is NaN already, scale and offset are applied.
+        # An array that was put together by hand may yet say its nodata there alone.
+        decoded = "scale_factor" in data.encoding or "add_offset" in data.encoding
+        places = [data.attrs] if decoded else [data.attrs, data.encoding]
+        said = [p[k] for p in places for k in keys if p.get(k) is not None]
+        scale = float(data.attrs.get("scale_factor", 1.0)), float(data.attrs.get("add_offset", 0.0))
+        stored = _held(np.dtype(data.dtype), float(said[0]) if said else None)
+        return cls(data=data, grid=grid, stored_nodata=stored, scale=scale)
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether the values stand for others, by scale and offset."""
+        return self.scale != _UNSCALED
 
     @property
     def nodata(self) -> float | None:
@@ -417,7 +453,8 @@ class XarrayRaster:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the values."""
-        return np.dtype(self.data.dtype).newbyteorder("=")
+        own = np.dtype(self.data.dtype).newbyteorder("=")
+        return np.dtype(np.float32) if self.as_float else own
 
     def read(self, window: Window) -> NDArray[Any]:
         """Return a window; dask computes it in this thread."""
@@ -427,8 +464,14 @@ class XarrayRaster:
             part = self.data[:, rows, cols]
             if part.chunks is not None:
                 part = part.compute(scheduler="synchronous")
-            out[:, *inside.slices_in(window)] = part.values
-            _nodata_to_nan(out, self.stored_nodata)
+            values = part.values
+            target = out[:, *inside.slices_in(window)]
+            with np.errstate(over="ignore"):  # a number too large for float32 becomes infinite
+                target[...] = values
+            if self.as_float and self.is_scaled:
+                target[...] = target * self.scale[0] + self.scale[1]
+            if self.dtype.kind == "f" and self.stored_nodata is not None:
+                target[values == values.dtype.type(self.stored_nodata)] = np.nan
         return out
 
 

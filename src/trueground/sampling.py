@@ -81,9 +81,24 @@ def sample_image(
     col: NDArray[np.float64],
     *,
     fill: float,
+    declared: bool = True,
     resampling: Resampling = "bilinear",
 ) -> NDArray[np.generic]:
     """Resample all bands of an image in its own type; weights leave out what is no data.
+
+    Parameters
+    ----------
+    raster
+        Image of integers or real numbers.
+    row, col
+        Pixel coordinates counted from the outer corner, any shape.
+    fill
+        Value where there is no data.
+    declared
+        Whether `fill` is the nodata that the product declares. A valid integer equal to it is then
+        moved by one, so that it stays valid; else it is kept.
+    resampling
+        `nearest` or `bilinear`.
 
     Returns
     -------
@@ -99,6 +114,12 @@ def sample_image(
     nodata = math.nan if raster.nodata is None else float(raster.nodata)
     for window, chosen in _windows(raster, flat_row, flat_col, _REACH[resampling]):
         source = raster.read(window)
+        if resampling == "nearest" and nodata != fill:
+            missing = source == nodata
+            if integer and declared:
+                moved = fill + 1.0 if fill < highest else fill - 1.0
+                source = np.where(source == fill, source.dtype.type(moved), source)
+            source = np.where(missing, source.dtype.type(fill), source)
         rows = np.ascontiguousarray(flat_row[chosen])
         cols = np.ascontiguousarray(flat_col[chosen])
         values = np.empty(rows.shape, dtype=raster.dtype)
@@ -106,10 +127,10 @@ def sample_image(
             at = (source[band], window.row, window.col, rows, cols)
             if resampling == "nearest":
                 resample.nearest(*at, values.dtype.type(fill), values)
-                if nodata != fill:
-                    values[values == nodata] = fill
             else:
-                resample.image_bilinear(*at, nodata, fill, lowest, highest, integer, values)
+                resample.image_bilinear(
+                    *at, nodata, fill, declared, lowest, highest, integer, values
+                )
             flat_out[band, chosen] = values
     return out
 

@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trueground.engine import Engine, Progress, Serial, reduce_blocks
+from trueground.engine import Engine, Progress, Threads, reduce_blocks
 from trueground.errors import InputError
 from trueground.grid import Window
 from trueground.raster import Raster
+from trueground.vectors import usable
 
 NMAD_FACTOR = 1.4826
 """Makes the median absolute deviation of normal errors their standard deviation."""
@@ -28,6 +29,7 @@ def nmad(values: NDArray[np.floating]) -> float:
     Hoehle & Hoehle (2009), ISPRS J. Photogramm. 64, 398-406, eq. (5),
     doi:10.1016/j.isprsjprs.2009.02.003.
     """
+    values = values[np.isfinite(values)]
     if values.size == 0:
         return float("nan")
     return float(NMAD_FACTOR * np.median(np.abs(values - np.median(values))))
@@ -79,15 +81,6 @@ class _Moments:
         return _Moments(count, self.mean + step * other.count / count, squares)
 
 
-def usable(mask: Raster, window: Window) -> NDArray[np.bool_]:
-    """Tell where a mask says that cells are valid: neither 0 nor without data."""
-    values = mask.read(window)[0]
-    keep = (values != 0) & (values == values)  # noqa: PLR0124 (NaN)
-    if mask.nodata is not None:
-        keep &= values != mask.nodata
-    return np.asarray(keep)
-
-
 def statistics(
     raster: Raster,
     *,
@@ -108,7 +101,7 @@ def statistics(
     valid
         Mask on the same grid; cells where it is 0 or has no data are left out.
     engine
-        Where blocks are read.
+        Where blocks are read; threads on all processors by default.
     progress
         Called with blocks done and their total, over all passes.
     """
@@ -119,7 +112,7 @@ def statistics(
         )
         raise InputError(msg)
     windows = [b.core for b in raster.grid.blocks(_BLOCK)]
-    use = engine or Serial()
+    use = engine or Threads()
     passes = [0]
 
     def values_of(window: Window) -> NDArray[np.float32]:
@@ -244,6 +237,8 @@ def _interpolate(count: int, share: float, values: Sequence[float]) -> float:
     """Interpolate between two order statistics, as numpy does to the last bit."""
     position = (count - 1) * share
     low, high = values[0], values[-1]
+    if share == 0.5:
+        return (low + high) / 2.0
     if low == high:  # also where both are infinite
         return low
     t = float(position - np.floor(position))

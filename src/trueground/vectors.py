@@ -13,12 +13,16 @@ from pyproj import CRS
 
 from trueground.errors import InputError
 from trueground.grid import Grid, Window
-from trueground.projection import horizontal
+from trueground.projection import horizontal, same_place
 from trueground.raster import Raster, computed, is_local, open_raster
 from trueground.warp import on_grid
 
 if TYPE_CHECKING:
     import geopandas as gpd
+
+_METRES_IN_A_DEGREE = 111_320.0  # of latitude
+_LONGEST_EDGE = 200.0  # m; the chord of an arc of so much errs by centimetres at most
+_MOST_STEPS = 4096  # of a side, for outlines larger than a few hundred kilometres
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -132,8 +136,20 @@ def _placed(shapes: gpd.GeoSeries, crs: CRS | None, name: str) -> gpd.GeoSeries:
     if shapes.crs is None:
         msg = f"{name}: no CRS declared, so its place is unknown; assign one with ogr2ogr -a_srs"
         raise InputError(msg)
-    moved = shapes.explode().to_crs(horizontal(crs))
+    parts = shapes.explode()
+    if not same_place(shapes.crs, crs):
+        parts = _curved(parts)
+    moved = parts.to_crs(horizontal(crs))
     return moved[np.isfinite(moved.bounds).all(axis=1)]
+
+
+def _curved(shapes: gpd.GeoSeries) -> gpd.GeoSeries:
+    """Put points on long edges: what is straight in one CRS is a curve in another."""
+    longest = _LONGEST_EDGE / (_METRES_IN_A_DEGREE if shapes.crs.is_geographic else 1.0)
+    extent = shapes.bounds[["maxx", "maxy"]].to_numpy() - shapes.bounds[["minx", "miny"]].to_numpy()
+    # Outlines as large as continents need not hold millions of points.
+    step = np.maximum(longest, extent.max(axis=1) / _MOST_STEPS)
+    return shapes.segmentize(step)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -164,9 +180,17 @@ class StableTerrain:
         """Return a window of ones and zeros."""
         out = np.ones((1, *window.shape), dtype=np.uint8)
         for part in self.parts:
-            values = part.read(window)[:1]
-            out &= np.isfinite(values) & (values != 0)
+            out &= usable(part, window)
         return out
+
+
+def usable(mask: Raster, window: Window) -> NDArray[np.bool_]:
+    """Tell where a mask says that cells are valid: neither 0 nor without data."""
+    values = mask.read(window)[0]
+    keep = (values != 0) & (values == values)  # noqa: PLR0124 (NaN)
+    if mask.nodata is not None:
+        keep &= values != mask.nodata
+    return np.asarray(keep)
 
 
 def stable_terrain(

@@ -19,7 +19,7 @@ from pyproj.datadir import get_data_dir, get_user_data_dir  # type: ignore[attr-
 
 from trueground.errors import DatumError, InputError
 from trueground.grid import Grid, Window
-from trueground.projection import WGS84, count_longitudes_as
+from trueground.projection import WGS84, count_longitudes_as, is_geocentric
 from trueground.raster import ArrayRaster, Raster, as_float, is_local, open_raster
 from trueground.sampling import sample_surface
 
@@ -79,14 +79,14 @@ class Datum:
             return cls.of_crs(crs.source_crs)
         if crs.is_compound:
             vertical = crs.sub_crs_list[-1]
-            return cls._of_vertical(vertical)
+            return cls._of_vertical(vertical, crs.sub_crs_list[0])
         if len(crs.axis_info) == 3 and (crs.is_geographic or crs.is_projected):
             _check_metres(crs)
-            return cls("ellipsoid")
+            return cls._above_ellipsoid_of(crs)
         return None
 
     @classmethod
-    def _of_vertical(cls, vertical: CRS) -> Datum:
+    def _of_vertical(cls, vertical: CRS, plane: CRS) -> Datum:
         _check_metres(vertical)
         code = vertical.to_epsg(min_confidence=70)
         if code in _EPSG_OF_HEIGHT:
@@ -96,7 +96,7 @@ class Datum:
             if word in name:
                 return cls.parse(known)
         if "ellipsoid" in name:
-            return cls("ellipsoid")
+            return cls._above_ellipsoid_of(plane)
         operation = vertical.coordinate_operation if vertical.is_bound else None
         for parameter in () if operation is None else operation.params:
             if isinstance(parameter.value, str):  # "+geoidgrids=FILE"
@@ -104,6 +104,18 @@ class Datum:
         msg = (
             f"vertical CRS {vertical.name!r} is not one that trueground has a geoid grid for; "
             f"say what heights are above with --heights ({HEIGHTS_HELP})"
+        )
+        raise DatumError(msg)
+
+    @classmethod
+    def _above_ellipsoid_of(cls, crs: CRS) -> Datum:
+        if is_geocentric(crs):
+            return cls("ellipsoid")
+        ellipsoid = "unknown" if crs.ellipsoid is None else crs.ellipsoid.name
+        msg = (
+            f"CRS {crs.name!r} counts heights from the ellipsoid {ellipsoid}, which lies elsewhere "
+            f"than that of WGS 84; convert them, or say what they are above with --heights "
+            f"({HEIGHTS_HELP})"
         )
         raise DatumError(msg)
 
@@ -166,6 +178,24 @@ class Datum:
             return height
         known = np.isfinite(height)
         return height + self.undulation(np.where(known, lon, np.nan), np.where(known, lat, np.nan))
+
+
+def check_unit(crs: CRS | None) -> None:
+    """Raise where a CRS declares heights that are not metres upwards, whatever they are above.
+
+    Raises
+    ------
+    DatumError
+        With the axis and its unit.
+    """
+    if crs is None:
+        return
+    if crs.is_bound:
+        check_unit(crs.source_crs)
+    elif crs.is_compound:
+        _check_metres(crs.sub_crs_list[-1])
+    elif len(crs.axis_info) == 3 and (crs.is_geographic or crs.is_projected):
+        _check_metres(crs)
 
 
 def _check_metres(crs: CRS) -> None:

@@ -107,7 +107,12 @@ class Resampled:
             surface = sample_surface(self.source, row, col, resampling=self.resampling)
             return surface[np.newaxis].astype(self.dtype)
         return sample_image(
-            self.source, row, col, fill=fill_of(self.source), resampling=self.resampling
+            self.source,
+            row,
+            col,
+            fill=fill_of(self.source),
+            declared=self.nodata is not None,
+            resampling=self.resampling,
         )
 
 

@@ -18,6 +18,7 @@ from affine import Affine
 from trueground import __version__
 from trueground.engine import Engine, Progress, Threads
 from trueground.errors import InputError, WriteError
+from trueground.quiet import quiet
 from trueground.raster import GDAL_OPTIONS, Raster, open_dataset
 
 _TILE = 512  # px, edge of a tile of the file
@@ -191,12 +192,9 @@ _SIDECARS = (".aux.xml", ".ovr", ".msk", ".ovr.msk", ".msk.ovr")
 
 def _silently_opened(path: Path, mode: str = "r", **options: Any) -> Any:
     """Open a file; an image with RPCs has no geotransform, and that is no reason to warn."""
-    import warnings
-
     import rasterio
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+    with quiet(rasterio.errors.NotGeoreferencedWarning):
         return rasterio.open(path, mode, **options)
 
 

@@ -21,7 +21,9 @@ def one_line(done: subprocess.CompletedProcess[str], code: int, *words: str) -> 
     assert done.returncode == code, done.stderr
     said = [line for line in done.stderr.splitlines() if not line.startswith("warning: ")]
     errors = [line for line in said if line.startswith("error: ")]
-    assert len(said) <= 1 + said.count("") + sum(line.startswith("heights of ") for line in said)
+    assert len(said) <= 1 + said.count("") + sum(
+        line.startswith(("heights of ", "output: ")) for line in said
+    )
     assert len(errors) == 1, done.stderr
     assert "Traceback" not in done.stderr
     for word in words:
@@ -44,6 +46,9 @@ def one_line(done: subprocess.CompletedProcess[str], code: int, *words: str) -> 
         ((*ORTHO, "--heights", "ellipsoid", "--resolution", "-1"), ("-1", "positive")),
         ((*ORTHO, "--heights", "ellipsoid", "--bounds", "2", "2", "1", "3"), ("west < east",)),
         ((*ORTHO, "--heights", "reference.tif"), ("reference.tif", "not a geoid grid")),
+        ((*ORTHO, "--heights", "ellipsoid", "--resolution", "1e-9"), ("1e-09", "finer")),
+        ((*ORTHO, "--heights", "ellipsoid", "--like", "far.tif"), ("would be empty", "--bounds")),
+        ((*ORTHO, "--heights", "ellipsoid", "--bounds", "0", "0", "10", "10"), ("would be empty",)),
         (("align", "reference.tif", "far.tif"), ("do not overlap",)),
         (("align", "reference.tif", "moving.tif", "--exclude", "missing.gpkg"), ("missing.gpkg", "does not exist")),
         (("align", "reference.tif", "moving.tif", "--exclude", "garbage.tif"), ("garbage.tif",)),
@@ -151,7 +156,7 @@ def test_interrupted_runs_leave_nothing_behind(
     """A large orthoimage is stopped once its temporary file is there."""
     command = [
         sys.executable, "-m", "trueground", "ortho", "image.tif", "--dem", "reference.tif", "--heights", "ellipsoid",
-        "-o", str(tmp_path / "x.tif"), "--resolution", "0.01", "--threads", "1",
+        "-o", str(tmp_path / "x.tif"), "--resolution", "0.03", "--threads", "1",
     ]  # fmt: skip
     process = subprocess.Popen(
         command, cwd=scene, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -16,11 +16,13 @@ from scipy.ndimage import map_coordinates
 from scipy.spatial.transform import Rotation
 
 from known_terrain import ORIGIN, UTM33, dem, grid, height
-from trueground.coreg import Alignment
+from trueground.coreg import Alignment, base
 from trueground.coreg.base import translation
+from trueground.datum_shift import converted
 from trueground.errors import InputError
 from trueground.grid import Grid, Window
 from trueground.raster import ArrayRaster, as_float, open_raster
+from trueground.vertical import Datum
 
 NUMBER = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e9, max_value=1e9)
 
@@ -261,6 +263,65 @@ def test_windows_do_not_matter(kind):
     np.testing.assert_array_equal(hanging[:, 5:, :10], whole[:, :15, 150:])
     assert np.isnan(hanging[:, :5]).all()
     assert (aligned.count, aligned.dtype, math.isnan(aligned.nodata)) == (1, np.float32, True)
+
+
+@pytest.mark.parametrize("west", [179.8085, -180.1915])  # a node of the lattice beside 180
+def test_a_shift_across_the_antimeridian(west):
+    """PROJ counts longitudes from -180 to 180, a DEM across the antimeridian beyond."""
+    utm = CRS.from_epsg(32701)
+    on = Grid(
+        crs=CRS.from_epsg(4326), transform=Affine(1e-3, 0, west, 0, -1e-3, -17), shape=(100, 400)
+    )
+    rows, cols = (np.broadcast_to(v, on.shape) for v in on.window.pixel_centres())
+    source = ArrayRaster(array=(rows + 0.5 * cols).astype(np.float32), grid=on)
+    aligned = alignment((200.0, -100.0, 1.0), crs=utm.to_wkt()).apply(source)
+    inner = on.window.pad(-4)
+    rows, cols = np.broadcast_arrays(*inner.pixel_centres())
+    to = Transformer.from_crs(4326, utm, always_xy=True)
+    x, y = to.transform(*on.xy(rows, cols))
+    lon, lat = to.transform(x - 200.0, y + 100.0, direction="INVERSE")
+    row, col = on.rowcol(lon + 360.0 * np.round((west + 0.2 - lon) / 360.0), lat)
+    # float32 at 300 m
+    np.testing.assert_allclose(aligned.read(inner)[0], row + 0.5 * col + 1.0, atol=1e-4)
+
+
+@pytest.mark.parametrize("south", [None, 87.5])
+def test_where_the_lattice_of_the_shift_does_not_hold_it_is_exact(monkeypatch, south):
+    """Near a pole meridians converge within a cell; and a projection may end within it."""
+    transform = Affine(0.1, 0, -50, 0, -0.05, 89)
+    on = Grid(crs=CRS.from_epsg(4326), transform=transform, shape=(30, 90))
+    source = ArrayRaster(array=np.zeros(on.shape, dtype=np.float32), grid=on)
+    shift = np.array([500.0, 300.0, 0.0])
+    aligned = alignment(shift, crs=CRS.from_epsg(3413).to_wkt()).apply(source)
+    want = aligned._shift_at(*on.window.pixel_centres(), shift)
+    if south is not None:  # as of a projection that is not defined beyond
+        project = base.project
+
+        def short(source, target, x, y):
+            px, py = project(source, target, x, y)
+            beyond = source == on.crs and np.broadcast_to(y, px.shape) < south
+            return np.where(beyond, np.nan, px), np.where(beyond, np.nan, py)
+
+        monkeypatch.setattr(base, "project", short)
+    for one, two in zip(aligned._shift_in_pixels(on.window, shift), want, strict=True):
+        np.testing.assert_allclose(one, two, atol=2e-4)  # px
+
+
+def test_several_bands_are_no_dem():
+    on = grid((30, 30))
+    two = ArrayRaster(array=np.zeros((2, 30, 30), dtype=np.float32), grid=on)
+    with pytest.raises(InputError, match="2 bands"):
+        alignment().apply(two)
+
+
+def test_heights_are_above_the_datum_of_the_grid_asked_for():
+    on = grid((30, 30), crs=CRS.from_user_input("EPSG:32633+5773"))
+    low = dem(on, system=on.crs)
+    high = converted(low, Datum("egm96"), Datum("ellipsoid"))
+    own, other = alignment().apply(high), alignment().apply(high, grid=on)
+    assert Datum.of_crs(own.grid.crs) == Datum("ellipsoid")
+    # float32 at 600 m, up and down
+    np.testing.assert_allclose(other.read(on.window), low.array, atol=2e-4)
 
 
 def test_a_rotated_plane_is_a_plane():

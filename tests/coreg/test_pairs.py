@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from affine import Affine
+from pyproj import CRS, Transformer
 
-from known_terrain import dem, grid
-from trueground.coreg import pairs
+from known_terrain import UTM33, dem, grid
+from trueground.coreg import NuthKaab, VerticalShift, pairs
 from trueground.coreg.pairs import Pair, _hash
+from trueground.datum_shift import converted
 from trueground.engine import Serial
-from trueground.errors import InputError
-from trueground.grid import Window
+from trueground.errors import DatumError, InputError
+from trueground.grid import Grid, Window
 from trueground.raster import ArrayRaster
+from trueground.vertical import Datum
 
 
 def pair(reference, moving, **settings):
@@ -110,3 +115,75 @@ def test_no_samples_at_all_make_no_sense():
     on = grid((30, 30))
     with pytest.raises(InputError, match="0 samples"):
         pair(dem(on), dem(on), samples=0)
+
+
+ABOVE_EGM96 = CRS.from_user_input("EPSG:32633+5773")
+
+
+@pytest.mark.parametrize("method", [NuthKaab(), VerticalShift()])
+def test_declared_datums_are_brought_together(method):
+    on = grid((150, 160), crs=ABOVE_EGM96)
+    reference = dem(on, system=ABOVE_EGM96)
+    same = dem(on, (7.0, -3.0, 1.0), system=ABOVE_EGM96)
+    lifted = converted(same, Datum("egm96"), Datum("ellipsoid"))
+    window = on.window
+    assert np.mean(lifted.read(window) - same.read(window)) > 20.0
+    one, two = method.fit(reference, same), method.fit(reference, lifted)
+    # float32 at 600 m, up and down: 1e-4 m
+    for axis in ("shift_x", "shift_y", "shift_z"):
+        assert getattr(two, axis) == pytest.approx(getattr(one, axis), abs=1e-3)
+
+
+def test_one_declared_datum_alone_is_an_error():
+    on = grid((30, 30), crs=ABOVE_EGM96)
+    plain, declared = dem(grid((30, 30))), dem(on, system=ABOVE_EGM96)
+    for one, two in ((plain, declared), (declared, plain)):
+        with pytest.raises(DatumError, match="no declared vertical datum"):
+            pair(one, two)
+
+
+class _Lazy:
+    """A raster that notes which windows are read."""
+
+    count, dtype, nodata = 1, np.dtype(np.float32), math.nan
+
+    def __init__(self, source):
+        self.source, self.grid, self.windows = source, source.grid, []
+
+    def read(self, window):
+        self.windows.append(window)
+        return self.source.read(window)
+
+
+def test_a_lazy_raster_is_kept_by_blocks(monkeypatch):
+    on = grid((90, 100))
+    moving = _Lazy(dem(on, holes=0.1))
+    monkeypatch.setattr(pairs, "_BLOCK", 32)
+    kept = pair(dem(on), moving).moving
+    assert max(w.size for w in moving.windows) <= 32 * 32
+    assert sum(w.size for w in moving.windows) == 90 * 100
+    np.testing.assert_array_equal(kept.read(on.window), moving.source.array)
+
+
+@pytest.mark.parametrize("code", [32632, 4326])
+def test_few_cells_are_projected_alone(monkeypatch, code):
+    on = grid((200, 210))
+    to = Transformer.from_crs(UTM33, code, always_xy=True)
+    west, south, east, north = to.transform_bounds(*on.bounds)
+    step = ((east - west) / 200, (north - south) / 200)
+    other = Grid.covering((west, south, east, north), step, crs=CRS.from_epsg(code))
+    reference, moving = dem(on), dem(other)
+
+    def sorted_dh(**settings):
+        return np.sort(pair(reference, moving, with_slopes=False, **settings).dh(3.0, 4.0))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pairs, "_SPARSE", 0.0)
+        by_lattice = sorted_dh(samples=3000)
+    monkeypatch.setattr(pairs.PixelMap, "at", None)  # would be all cells of a block
+    alone = sorted_dh(samples=3000)
+    # A lattice may be off by 1e-3 px of 20 m; slopes are below 1.
+    np.testing.assert_allclose(alone, by_lattice, atol=2e-3)
+    for block in (16, 77):
+        monkeypatch.setattr(pairs, "_BLOCK", block)
+        np.testing.assert_array_equal(sorted_dh(samples=3000), alone)

@@ -33,6 +33,13 @@ def _close(found, expected, source):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * max(scale, 1.0) + 1e-9)
 
 
+def _beside_a_node(rows, cols):
+    beside = np.zeros(rows.shape, dtype=bool)
+    for at in (rows - 0.5, cols - 0.5):
+        beside |= (np.abs(at - np.round(at)) < 2 * resample.SLACK) & (at != np.round(at))
+    return beside
+
+
 @given(SURFACES, POINTS)
 def test_nearest_equals_its_twin(source, points):
     rows, cols = _apart(points)
@@ -47,11 +54,8 @@ def test_bilinear_equals_its_twin(source, points):
     rows, cols = _apart(points)
     out = np.empty(rows.shape)
     resample.bilinear(source, 0, 0, rows, cols, out)
-    # Up to SLACK beyond the outermost node counts as on it; the twin knows no slack.
-    beyond = np.zeros(rows.shape, dtype=bool)
-    for at, size in ((rows - 0.5, source.shape[0]), (cols - 0.5, source.shape[1])):
-        near = (np.abs(at) < 2e-9) | (np.abs(at - (size - 1)) < 2e-9)
-        beyond |= near & (at != np.round(at))
+    # Up to SLACK beside a node counts as on it; the twin knows no slack.
+    beyond = _beside_a_node(rows, cols)
     expected = np.array([reference.bilinear(source, r, c) for r, c in points])
     _close(out[~beyond], expected[~beyond], source)
 
@@ -61,9 +65,7 @@ def test_cubic_equals_its_twin(source, points):
     rows, cols = _apart(points)
     out = np.empty(rows.shape)
     resample.cubic(source, 0, 0, rows, cols, out)
-    on_edge = np.zeros(rows.shape, dtype=bool)
-    for at in (rows - 0.5, cols - 0.5):
-        on_edge |= (np.abs(at - np.round(at)) < 2e-9) & (at != np.round(at))
+    on_edge = _beside_a_node(rows, cols)
     expected = np.array([reference.cubic(source, r, c) for r, c in points])
     _close(out[~on_edge], expected[~on_edge], source)
 
@@ -83,7 +85,7 @@ def test_image_bilinear_equals_its_twin_for_integers(source, points, nodata):
     info = np.iinfo(source.dtype)
     out = np.empty(rows.shape, dtype=source.dtype)
     resample.image_bilinear(
-        source, 0, 0, rows, cols, nodata, fill, float(info.min), float(info.max), True, out
+        source, 0, 0, rows, cols, nodata, fill, True, float(info.min), float(info.max), True, out
     )
     expected = [reference.image_bilinear(source, r, c, nodata, fill) for r, c in points]
     # A half may be rounded either way when the sums are made in another order.
@@ -98,7 +100,7 @@ def test_image_bilinear_equals_its_twin_for_integers(source, points, nodata):
 def test_image_bilinear_equals_its_twin_for_real_numbers(source, points):
     rows, cols = _apart(points)
     out = np.empty(rows.shape, dtype=np.float32)
-    resample.image_bilinear(source, 0, 0, rows, cols, np.nan, np.nan, 0.0, 0.0, False, out)
+    resample.image_bilinear(source, 0, 0, rows, cols, np.nan, np.nan, True, 0.0, 0.0, False, out)
     expected = [reference.image_bilinear(source, r, c, np.nan, np.nan) for r, c in points]
     np.testing.assert_allclose(out, np.array(expected, dtype=np.float32), rtol=1e-6, atol=1e-3)
 
@@ -107,10 +109,26 @@ def test_valid_pixel_that_rounds_to_fill_is_moved_by_one():
     source = np.array([[1, 1], [1, 1]], dtype=np.uint8)
     at = np.array([1.0])
     out = np.empty(1, dtype=np.uint8)
-    resample.image_bilinear(source, 0, 0, at, at, np.nan, 1.0, 0.0, 255.0, True, out)
+    resample.image_bilinear(source, 0, 0, at, at, np.nan, 1.0, True, 0.0, 255.0, True, out)
     assert out[0] == 2
-    resample.image_bilinear(source * 255, 0, 0, at, at, np.nan, 255.0, 0.0, 255.0, True, out)
+    resample.image_bilinear(source, 0, 0, at, at, np.nan, 1.0, False, 0.0, 255.0, True, out)
+    assert out[0] == 1
+    resample.image_bilinear(source * 255, 0, 0, at, at, np.nan, 255.0, True, 0.0, 255.0, True, out)
     assert out[0] == 254
+
+
+@pytest.mark.parametrize("kind", ["bilinear", "cubic"])
+def test_round_off_gives_no_weight(kind):
+    """A hair beside a node is on it: next to a hole, at the frame, and for the value itself."""
+    rng = np.random.default_rng(5)
+    source = rng.normal(500.0, 200.0, (40, 50)).astype(np.float32)
+    source[rng.random(source.shape) < 0.05] = np.nan
+    rows, cols = (a.ravel() for a in np.mgrid[0:40, 0:50] + 0.5)
+    for size in (1e-12, 9e-7):
+        out = np.empty(rows.size)
+        beside = (a + rng.uniform(-size, size, a.size) for a in (rows, cols))
+        getattr(resample, kind)(source, 0, 0, *beside, out)
+        np.testing.assert_array_equal(out, source.ravel().astype(float))
 
 
 @pytest.mark.parametrize("kind", ["bilinear", "cubic"])
@@ -118,6 +136,7 @@ def test_value_does_not_depend_on_the_window(kind):
     rng = np.random.default_rng(1)
     source = rng.normal(500.0, 200.0, (60, 70)).astype(np.float32)
     rows, cols = rng.uniform(20.0, 40.0, 500), rng.uniform(20.0, 40.0, 500)
+    rows[:200] = np.rint(rows[:200]) + 0.5 + rng.uniform(-2e-6, 2e-6, 200)
     kernel = getattr(resample, kind)
     whole, part = np.empty(500), np.empty(500)
     kernel(source, 0, 0, rows, cols, whole)

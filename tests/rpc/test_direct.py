@@ -10,7 +10,8 @@ import pytest
 import rpc_products as products
 from trueground.describe import describe
 from trueground.errors import InputError, RpcError
-from trueground.rpc.direct import DirectModel, direct_difference, localize_directly
+from trueground.rpc.direct import direct_difference, localize_directly
+from trueground.rpc.direct_model import DirectModel
 from trueground.rpc.readers import read_rpc
 
 MODEL = products.rpc()

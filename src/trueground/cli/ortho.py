@@ -12,6 +12,7 @@ from trueground.cli.options import (
     Output,
     RpcOrigin,
     outputs_differ_from,
+    raster_output,
     usage,
 )
 
@@ -66,6 +67,7 @@ def ortho(
     cog
         Write a cloud-optimised GeoTIFF.
     """
+    from trueground.coverage import check_grid, share_with_heights
     from trueground.dem import Dem
     from trueground.engine import Threads
     from trueground.ortho import Orthoimage, ortho_grid
@@ -77,7 +79,7 @@ def ortho(
     if like is not None and (crs, resolution, bounds) != (None, None, None):
         msg = "--like gives the whole grid: leave out --crs, --resolution and --bounds."
         raise usage(msg)
-    outputs_differ_from([image, dem, rpc, like], [output])
+    outputs_differ_from([image, dem, rpc, like], [raster_output(output)])
     picture = open_raster(image)
     model = rpc_for_image(picture, rpc, origin=rpc_origin)
     surface = Dem.open(dem, heights=heights)
@@ -93,6 +95,14 @@ def ortho(
             resolution=resolution,
             bounds=bounds,
         )
+    check_grid(grid, picture, model, dem=surface)
+    share = share_with_heights(picture, model, surface)
+    if share < 1.0:
+        console.warn(f"{dem} has heights under {share:.0%} of the image: the rest of it is no data")
+    rows, cols = grid.shape
+    console.note(
+        f"output: {rows} x {cols} px of {grid.resolution[0]:g}, {grid.crs.name if grid.crs else 'no CRS'}"
+    )
     result = Orthoimage(image=picture, rpc=model, dem=surface, grid=grid, resampling=resampling)
     history = {
         "image": image,

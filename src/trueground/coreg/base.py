@@ -12,18 +12,21 @@ from numpy.typing import ArrayLike, NDArray
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
+from trueground.datum_shift import in_datum_of
 from trueground.engine import Engine, Progress
 from trueground.errors import InputError
 from trueground.grid import Grid, Window
 from trueground.kernels import lattice
 from trueground.projection import GridProjection, count_longitudes_as, project, same_place
-from trueground.raster import Raster, as_float, computed
+from trueground.raster import Raster, as_float, computed, name_of
 from trueground.sampling import Resampling, check_resampling, sample_surface
 from trueground.warp import PixelMap
 
 Float = NDArray[np.float64]
 Matrix = tuple[tuple[float, ...], ...]
 _LATTICE = 64  # px between the corners of a cell on which a shift is interpolated
+_LATTICE_TOLERANCE = 1e-4  # px
+_QUARTER = np.array([0.375, 0.75, -0.125])  # weights of three nodes at a quarter of a cell
 _RIGID_ROUNDS = 30
 _RIGID_TOLERANCE = 1e-6  # px
 
@@ -122,10 +125,20 @@ class Alignment:
             The moving DEM, or another raster of heights that has the same error.
         grid
             Grid of the result; the DEM's own by default. It is resampled once, straight from the
-            DEM's own cells.
+            DEM's own cells. Where both declare a vertical datum, heights are brought to the grid's.
         resampling
             `nearest`, `bilinear` or `cubic`.
+
+        Raises
+        ------
+        InputError
+            Where the raster has more than one band.
         """
+        if dem.count != 1:
+            msg = f"{name_of(dem)} has {dem.count} bands; a DEM has one"
+            raise InputError(msg)
+        if grid is not None:
+            dem = in_datum_of(grid, dem)
         return AlignedDem(
             source=as_float(dem), alignment=self, grid=grid or dem.grid, resampling=resampling
         )
@@ -301,24 +314,55 @@ class AlignedDem:
         """Return the shift, given in another system, in rows and columns of the source.
 
         It changes so slowly with the place (by the difference of two map projections' scale and
-        bearing) that a lattice carries it: 1e-9 of a shift of one pixel is lost.
+        bearing) that a lattice carries it: 1e-9 of a shift of one pixel is lost. Cells of the
+        lattice that do not hold it (near a pole, or where a projection is not defined) are computed
+        pixel by pixel.
         """
-        source = self.source.grid
         first = Window(window.row // _LATTICE, window.col // _LATTICE, 0, 0)
         last_row = (window.row + window.height - 1) // _LATTICE
         last_col = (window.col + window.width - 1) // _LATTICE
         rows = np.arange(2 * first.row, 2 * last_row + 3) * (_LATTICE / 2.0)
         cols = np.arange(2 * first.col, 2 * last_col + 3) * (_LATTICE / 2.0)
-        x, y = self.grid.xy(rows[:, np.newaxis], cols[np.newaxis, :])
-        x, y = project(self.grid.crs, self._crs, x, y)
-        here = source.rowcol(*project(self._crs, source.crs, x, y))
-        there = source.rowcol(*project(self._crs, source.crs, x - shift[0], y - shift[1]))
+        nodes = self._shift_at(rows[:, np.newaxis], cols[np.newaxis, :], shift)
         out = np.empty(window.shape), np.empty(window.shape)
-        for one, two, moved in zip(here, there, out, strict=True):
+        for node, moved in zip(nodes, out, strict=True):
             lattice.biquadratic(
-                one - two, first.row, first.col, float(_LATTICE), window.row, window.col, moved
+                node, first.row, first.col, float(_LATTICE), window.row, window.col, moved
             )
+        wrong = np.zeros(((rows.size - 1) // 2, (cols.size - 1) // 2), dtype=bool)
+        for along in (_QUARTER, _QUARTER[::-1]):  # errors along both axes add up at one of them
+            where = 0.25 if along is _QUARTER else 0.75
+            true = self._shift_at(
+                rows[:-1:2, np.newaxis] + 0.25 * _LATTICE,
+                cols[np.newaxis, :-1:2] + where * _LATTICE,
+                shift,
+            )
+            for node, exact in zip(nodes, true, strict=True):
+                cells = np.lib.stride_tricks.sliding_window_view(node, (3, 3))[::2, ::2]
+                error = np.abs(np.einsum("ijkl,k,l->ij", cells, _QUARTER, along) - exact)
+                wrong |= ~(error <= _LATTICE_TOLERANCE)  # also where it is NaN
+        for i, j in np.argwhere(wrong).tolist():
+            cell = Window(
+                (first.row + i) * _LATTICE, (first.col + j) * _LATTICE, _LATTICE, _LATTICE
+            ).intersect(window)
+            inside = cell.slices_in(window)
+            out[0][inside], out[1][inside] = self._shift_at(*cell.pixel_centres(), shift)
         return out
+
+    def _shift_at(
+        self, rows: NDArray[Any], cols: NDArray[Any], shift: Float
+    ) -> tuple[Float, Float]:
+        """Return the shift in rows and columns of the source, exactly, at pixels of the result."""
+        crs, source = self._crs, self.source.grid
+        x, y = project(self.grid.crs, crs, *self.grid.xy(rows, cols))
+        here_x, here_y = project(crs, source.crs, x, y)
+        there_x, there_y = project(crs, source.crs, x - shift[0], y - shift[1])
+        step_x, step_y = here_x - there_x, here_y - there_y
+        if source.crs is not None and source.crs.is_geographic:
+            step_x = step_x - 360.0 * np.round(step_x / 360.0)
+        t = source.transform
+        area = t.a * t.e - t.b * t.d
+        return (t.a * step_y - t.d * step_x) / area, (t.e * step_x - t.b * step_y) / area
 
     def _height(self, x: Float, y: Float) -> Float:
         """Sample the moving DEM at coordinates of the alignment's system."""

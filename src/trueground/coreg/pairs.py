@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
+from trueground.datum_shift import in_common_datum
 from trueground.difference import check_overlap
 from trueground.engine import Engine, Threads
 from trueground.errors import FitError, InputError, OverlapError
 from trueground.grid import Grid, Window
 from trueground.kernels import choice
-from trueground.projection import same_place
+from trueground.projection import count_longitudes_as, project, same_place
 from trueground.raster import ArrayRaster, Raster, as_float
 from trueground.sampling import Resampling, sample_surface
-from trueground.stats import usable
+from trueground.vectors import usable
 from trueground.warp import PixelMap, Resampled
 
 Float = NDArray[np.float64]
 _BLOCK = 1024  # px
+_SPARSE = 0.1  # share of all cells below which each is projected alone
 _IN_MEMORY = 1 << 25  # px; smaller moving DEMs are read once and kept
 
 
@@ -72,6 +74,8 @@ class Pair:
             Where the rasters share no ground.
         FitError
             Where no usable cell is left.
+        DatumError
+            Where one of them declares a vertical datum and the other does not.
         """
         if samples < 1:
             msg = f"{samples} samples: must be at least 1"
@@ -82,6 +86,7 @@ class Pair:
             if raster.count != 1:
                 msg = f"a raster of {raster.count} bands: a DEM has one"
                 raise InputError(msg)
+        moving = in_common_datum(reference, moving, undeclared="accept")
         mask = None
         if valid is not None:
             mask = valid if valid.grid == reference.grid else _mask_on(valid, reference.grid)
@@ -98,7 +103,7 @@ class Pair:
             msg = "no cell of the reference has a height and is not masked: nothing to align with"
             raise FitError(msg)
         if moving.grid.shape[0] * moving.grid.shape[1] <= _IN_MEMORY:
-            moving = ArrayRaster(array=moving.read(moving.grid.window), grid=moving.grid)
+            moving = _kept(moving, use)
         return cls(reference=reference, moving=moving, cells=cells, engine=use)
 
     @property
@@ -125,17 +130,50 @@ class Pair:
         out = np.empty(sum(c.position.size for c in cells.values()))
         ends = np.cumsum([c.position.size for c in cells.values()])
         parts = dict(zip(cells, np.split(out, ends[:-1]), strict=True))
+        one, two = grid.crs, self.moving.grid.crs
+        warped = one is not None and two is not None and not same_place(one, two)
+        # Decided for all blocks at once, so that a position depends on its cell alone.
+        alone = warped and out.size < _SPARSE * grid.shape[0] * grid.shape[1]
 
         def part(window: Window) -> None:
             chosen = cells[window]
-            row, col = place.at(window)
             at = np.divmod(chosen.position, window.width)
-            height = sample_surface(self.moving, row[at], col[at], resampling=resampling)
+            if alone:
+                row, col = _at_points(
+                    back, self.moving.grid, (window.row + at[0], window.col + at[1])
+                )
+            else:
+                row, col = (v[at] for v in place.at(window))
+            height = sample_surface(self.moving, row, col, resampling=resampling)
             np.subtract(chosen.height, height, out=parts[window])
 
         for _ in self.engine.map(part, cells):
             pass
         return out
+
+
+def _kept(raster: Raster, engine: Engine) -> ArrayRaster:
+    """Read a raster of one band into memory, block by block."""
+    if isinstance(raster, ArrayRaster):
+        return raster
+    grid = raster.grid
+    array = np.empty(grid.shape, dtype=raster.dtype)
+
+    def fill(window: Window) -> None:
+        array[window.slices_in(grid.window)] = raster.read(window)[0]
+
+    for _ in engine.map(fill, (b.core for b in grid.blocks(_BLOCK))):
+        pass
+    return ArrayRaster(array=array, grid=grid)
+
+
+def _at_points(
+    source: Grid, target: Grid, pixels: tuple[NDArray[Any], NDArray[Any]]
+) -> tuple[Float, Float]:
+    """Return row, col in another grid of the centres of some pixels, each projected exactly."""
+    x, y = source.xy(pixels[0] + 0.5, pixels[1] + 0.5)
+    x, y = project(source.crs, target.crs, x, y)
+    return target.rowcol(count_longitudes_as(target, x), y)
 
 
 def _mask_on(valid: Raster, grid: Grid) -> Raster:

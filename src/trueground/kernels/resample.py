@@ -8,8 +8,9 @@ import numpy as np
 
 from trueground.kernels import kernel
 
-# Round-off of a coordinate computed in another order may fall a hair outside the outermost node.
-SLACK = 1e-9
+# px. Round-off of a coordinate computed in another order (1/3600 degree, metres in the millions) falls a hair beside
+# the node that is meant: it must not give weight to that node's neighbour, which may be a hole, or lie outside.
+SLACK = 1e-6
 
 
 @kernel
@@ -27,6 +28,13 @@ def nearest(source, row0, col0, rows, cols, fill, out):
 
 
 @kernel
+def _on_node(at):
+    """Return the node that a coordinate is on but for round-off, else the coordinate."""
+    node = np.rint(at)
+    return node if abs(at - node) <= SLACK else at
+
+
+@kernel
 def bilinear_cell(source, row0, col0, row, col):
     """Interpolate between four cell centres; NaN where one that carries weight is NaN.
 
@@ -34,17 +42,14 @@ def bilinear_cell(source, row0, col0, row, col):
     window, to the last bit.
     """
     height, width = source.shape
-    r = row - 0.5
-    c = col - 0.5
-    if not (
-        row0 - SLACK <= r <= row0 + height - 1 + SLACK
-        and col0 - SLACK <= c <= col0 + width - 1 + SLACK
-    ):
+    r = _on_node(row - 0.5)
+    c = _on_node(col - 0.5)
+    if not (row0 <= r <= row0 + height - 1 and col0 <= c <= col0 + width - 1):
         return np.nan
-    i = min(max(int(math.floor(r)), row0), row0 + height - 1)
-    j = min(max(int(math.floor(c)), col0), col0 + width - 1)
-    fr = min(max(r - i, 0.0), 1.0)
-    fc = min(max(c - j, 0.0), 1.0)
+    i = int(math.floor(r))
+    j = int(math.floor(c))
+    fr = r - i
+    fc = c - j
     i -= row0
     j -= col0
     below = i + 1 if fr > 0.0 and i + 1 < height else i
@@ -80,8 +85,8 @@ def cubic(source, row0, col0, rows, cols, out):
     height, width = source.shape
     for k in range(rows.size):
         value = np.nan
-        r = rows[k] - 0.5
-        c = cols[k] - 0.5
+        r = _on_node(rows[k] - 0.5)
+        c = _on_node(cols[k] - 0.5)
         if row0 + 1 <= r < row0 + height - 2 and col0 + 1 <= c < col0 + width - 2:
             i = int(math.floor(r))
             j = int(math.floor(c))
@@ -99,12 +104,14 @@ def cubic(source, row0, col0, rows, cols, out):
 
 
 @kernel
-def image_bilinear(source, row0, col0, rows, cols, nodata, fill, lowest, highest, integer, out):
+def image_bilinear(
+    source, row0, col0, rows, cols, nodata, fill, declared, lowest, highest, integer, out
+):
     """Bilinear over valid pixels only, where the pixel that holds the point is valid.
 
     Weights of invalid or missing neighbours go to the others, so that neither nodata nor the frame
-    bleeds in and the footprint is that of `nearest`. A valid value that would round to `fill` is
-    moved by one.
+    bleeds in and the footprint is that of `nearest`. Where the product declares
+    `fill` as its nodata, a valid integer that would round to it is moved by one.
     """
     height, width = source.shape
     for k in range(rows.size):
@@ -142,6 +149,6 @@ def image_bilinear(source, row0, col0, rows, cols, nodata, fill, lowest, highest
         result = total / weight
         if integer:
             result = min(max(np.rint(result), lowest), highest)
-            if result == fill:
+            if declared and result == fill:
                 result = result + 1.0 if result < highest else result - 1.0
         out[k] = result

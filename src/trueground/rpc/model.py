@@ -14,7 +14,7 @@ from trueground.rpc.terms import cubic_terms
 from trueground.status import Status
 
 if TYPE_CHECKING:
-    from trueground.rpc.direct import DirectModel
+    from trueground.rpc.direct_model import DirectModel
 
 Float = NDArray[np.float64]
 Coefficients = tuple[float, ...]

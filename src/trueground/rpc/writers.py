@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from trueground.errors import InputError, RpcError, WriteError
+from trueground.quiet import quiet
 from trueground.raster import GDAL_OPTIONS, open_dataset
 from trueground.rpc.model import Coefficients, Rpc
 from trueground.rpc.readers import rpc_of_image
@@ -138,11 +138,13 @@ def tag_image(
         shutil.copymode(given, temporary)
         temporary.chmod(temporary.stat().st_mode | 0o200)  # data on a disc are often read-only
         try:
-            with rasterio.Env(**GDAL_OPTIONS), warnings.catch_warnings():
-                warnings.simplefilter("ignore", NotGeoreferencedWarning)
-                # A COG stays a valid GeoTIFF; only the promise about its layout goes.
-                with rasterio.open(temporary, "r+", IGNORE_COG_LAYOUT_BREAK="YES") as copy:
-                    copy.update_tags(ns="RPC", **shown.to_tags())
+            # A COG stays a valid GeoTIFF; only the promise about its layout goes.
+            with (
+                rasterio.Env(**GDAL_OPTIONS),
+                quiet(NotGeoreferencedWarning),
+                rasterio.open(temporary, "r+", IGNORE_COG_LAYOUT_BREAK="YES") as copy,
+            ):
+                copy.update_tags(ns="RPC", **shown.to_tags())
             found = rpc_of_image(str(temporary))
         except (RasterioError, InputError, RpcError) as error:
             msg = f"{final} could not be written: {error}; nothing was left under that name"

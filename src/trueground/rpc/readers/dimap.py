@@ -7,7 +7,7 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from trueground.errors import RpcError
-from trueground.rpc.direct import DirectModel
+from trueground.rpc.direct_model import DirectModel
 from trueground.rpc.model import PixelOrigin, Rpc
 from trueground.rpc.readers.fields import (
     POLYNOMIALS,

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from trueground.errors import RpcError
-from trueground.rpc.direct import DirectModel
+from trueground.rpc.direct_model import DirectModel
 from trueground.rpc.model import PixelOrigin, Rpc
 from trueground.rpc.readers.fields import POLYNOMIALS, SCALARS, built
 
