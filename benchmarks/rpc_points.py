@@ -125,7 +125,7 @@ def main() -> None:
         )
         dem = Dem.open(path, heights="ellipsoid")
         over = Gdal(rpc, threshold=0.1, dem=path)
-        compare("image to ground on a DEM, to 1e-6 px against 0.1 px", number, lambda: localize_on(rpc, dem, row, col),
+        compare("image to ground on a DEM, 1e-6 px against 0.1 px", number, lambda: localize_on(rpc, dem, row, col),
                 lambda: over.transform(col.copy(), row.copy(), np.zeros(number), to_image=False))  # fmt: skip
         x, y, z = col.copy(), row.copy(), np.zeros(number)
         good = over.transform(x, y, z, to_image=False)
