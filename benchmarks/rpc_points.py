@@ -132,7 +132,7 @@ def main() -> None:
         found = localize_on(rpc, dem, row, col)
         back = rpc.project(found.lon, found.lat, found.height)
         theirs = rpc.project(x, y, dem.heights(x, y))
-        print(f"GDAL failed at {(~good).sum()} points, trueground at {(found.status != 0).sum()}; off the line of sight: "
+        print(f"GDAL failed at {(~good).sum()} points, trueground at {(found.status != 0).sum()}; off the line: "
               f"GDAL {np.nanmax(np.hypot(theirs[0] - row, theirs[1] - col)):.2g} px, "
               f"trueground {np.nanmax(np.hypot(back[0] - row, back[1] - col)):.2g} px at most")  # fmt: skip
 
