@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from trueground.errors import DatumError, InputError
 from trueground.grid import Grid, Window
 from trueground.projection import WGS84, GridProjection, horizontal, is_geocentric, same_place
 from trueground.raster import Raster, as_float, computed, name_of
+from trueground.surface import ComputedSurface
 from trueground.vertical import HEIGHTS_HELP, Datum
 
 _EPSG_OF = {"egm96": 5773, "egm2008": 3855}
@@ -32,7 +33,7 @@ class UndeclaredDatumWarning(UserWarning):
 
 
 @dataclass(frozen=True, kw_only=True)
-class InDatum:
+class InDatum(ComputedSurface):
     """Heights of another raster, above another datum; equal datums only declare it."""
 
     source: Raster
@@ -53,21 +54,6 @@ class InDatum:
     def grid(self) -> Grid:
         """Grid of the source, with the vertical part of the CRS changed."""
         return replace(self.source.grid, crs=self.crs)
-
-    @property
-    def count(self) -> int:
-        """Always one band."""
-        return 1
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Always float32."""
-        return np.dtype(np.float32)
-
-    @property
-    def nodata(self) -> float:
-        """Always NaN."""
-        return float("nan")
 
     def read(self, window: Window) -> NDArray[np.float32]:
         """Return a window of converted heights."""

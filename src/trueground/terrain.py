@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +12,13 @@ from trueground.errors import InputError
 from trueground.grid import Grid, Window
 from trueground.projection import horizontal
 from trueground.raster import Raster, as_float
+from trueground.surface import ComputedSurface
 
 Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class _Terrain:
+class _Terrain(ComputedSurface):
     """A raster computed from a DEM and its eight neighbours."""
 
     source: Raster
@@ -32,21 +32,6 @@ class _Terrain:
     def grid(self) -> Grid:
         """Where the pixels lie: the grid of the DEM."""
         return self.source.grid
-
-    @property
-    def count(self) -> int:
-        """Always one band."""
-        return 1
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Always float32."""
-        return np.dtype(np.float32)
-
-    @property
-    def nodata(self) -> float:
-        """Always NaN."""
-        return float("nan")
 
     def _gradient(self, window: Window) -> tuple[Float, Float]:
         heights = self._heights.read(window.pad(1))[0].astype(np.float64)

@@ -25,19 +25,8 @@ _LONGEST_EDGE = 200.0  # m; the chord of an arc of so much errs by centimetres a
 _MOST_STEPS = 4096  # of a side, for outlines larger than a few hundred kilometres
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class OutlineMask:
-    """1 in the pixels whose centre lies inside any of the polygons, 0 elsewhere."""
-
-    outlines: gpd.GeoSeries
-    """Polygons in the CRS of the grid."""
-    grid: Grid
-    invert: bool = False
-    """Swap inside and outside."""
-    _index: Any = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_index", self.outlines.sindex)
+class _Mask:
+    """A raster of ones and zeros."""
 
     @property
     def count(self) -> int:
@@ -51,7 +40,22 @@ class OutlineMask:
 
     @property
     def nodata(self) -> None:
-        """None: each pixel is inside or outside."""
+        """None: each pixel is one or zero."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OutlineMask(_Mask):
+    """1 in the pixels whose centre lies inside any of the polygons, 0 elsewhere."""
+
+    outlines: gpd.GeoSeries
+    """Polygons in the CRS of the grid."""
+    grid: Grid
+    invert: bool = False
+    """Swap inside and outside."""
+    _index: Any = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_index", self.outlines.sindex)
 
     def read(self, window: Window) -> NDArray[np.uint8]:
         """Return a window of ones and zeros."""
@@ -153,7 +157,7 @@ def _curved(shapes: gpd.GeoSeries) -> gpd.GeoSeries:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class StableTerrain:
+class StableTerrain(_Mask):
     """1 where terrain may be used, 0 elsewhere: what all of its parts agree on."""
 
     parts: tuple[Raster, ...]
@@ -161,20 +165,6 @@ class StableTerrain:
     grid: Grid
     outlines: gpd.GeoSeries | None = None
     """What was excluded, in the CRS of the grid."""
-
-    @property
-    def count(self) -> int:
-        """Always one band."""
-        return 1
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Always uint8."""
-        return np.dtype(np.uint8)
-
-    @property
-    def nodata(self) -> None:
-        """None: each pixel may be used or not."""
 
     def read(self, window: Window) -> NDArray[np.uint8]:
         """Return a window of ones and zeros."""

@@ -20,6 +20,7 @@ from trueground.kernels import lattice
 from trueground.projection import GridProjection, count_longitudes_as, project, same_place
 from trueground.raster import Raster, as_float, computed, name_of
 from trueground.sampling import Resampling, check_resampling, sample_surface
+from trueground.surface import ComputedSurface
 from trueground.warp import PixelMap
 
 Float = NDArray[np.float64]
@@ -242,7 +243,7 @@ def _without_nan(value: Any) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AlignedDem:
+class AlignedDem(ComputedSurface):
     """A DEM moved by an alignment, on any grid, resampled once."""
 
     source: Raster
@@ -261,21 +262,6 @@ class AlignedDem:
         crs = own if own is None or declared is None else CRS.from_wkt(declared)
         object.__setattr__(self, "_crs", crs)
         object.__setattr__(self, "_map", PixelMap(source=self.grid, target=self.source.grid))
-
-    @property
-    def count(self) -> int:
-        """Always one band."""
-        return 1
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Always float32."""
-        return np.dtype(np.float32)
-
-    @property
-    def nodata(self) -> float:
-        """Always NaN."""
-        return float("nan")
 
     def read(self, window: Window) -> NDArray[np.float32]:
         """Return a window of the moved DEM."""
