@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +12,13 @@ from trueground.grid import Grid, Window
 from trueground.projection import count_longitudes_about, project_bounds
 from trueground.raster import Raster, as_float
 from trueground.sampling import Resampling
+from trueground.surface import ComputedSurface
 from trueground.vertical import Datum
 from trueground.warp import on_grid
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
+class Difference(ComputedSurface):
     """`first - second` on the grid of the first, NaN where either has no data."""
 
     first: Raster
@@ -50,16 +50,6 @@ class Difference:
     def count(self) -> int:
         """Number of bands."""
         return self.first.count
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Always float32."""
-        return np.dtype(np.float32)
-
-    @property
-    def nodata(self) -> float:
-        """Always NaN."""
-        return float("nan")
 
     def read(self, window: Window) -> NDArray[np.float32]:
         """Return a window of the difference."""

@@ -23,6 +23,7 @@ from trueground.errors import InputError
 from trueground.grid import Grid, Window
 from trueground.projection import parse_crs
 from trueground.quiet import quiet
+from trueground.surface import ComputedSurface
 
 if TYPE_CHECKING:
     import rasterio
@@ -338,7 +339,7 @@ def open_raster(source: str | os.PathLike[str] | xr.DataArray | Raster) -> Raste
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Floats:
+class Floats(ComputedSurface):
     """Another raster as float32, NaN where it has no data."""
 
     source: Raster
@@ -352,16 +353,6 @@ class Floats:
     def count(self) -> int:
         """Number of bands."""
         return self.source.count
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Always float32."""
-        return np.dtype(np.float32)
-
-    @property
-    def nodata(self) -> float:
-        """Always NaN."""
-        return float("nan")
 
     def read(self, window: Window) -> NDArray[np.float32]:
         """Return a window as float32."""

@@ -8,11 +8,11 @@ import numpy as np
 
 
 class ComputedSurface:
-    """A raster of one band of real numbers that is computed when it is read."""
+    """A raster of real numbers that is computed when it is read; of one band, where it does not say otherwise."""
 
     @property
     def count(self) -> int:
-        """Always one band."""
+        """One band."""
         return 1
 
     @property

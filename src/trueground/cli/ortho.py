@@ -95,7 +95,12 @@ def ortho(
             resolution=resolution,
             bounds=bounds,
         )
-    check_grid(grid, picture, model, dem=surface)
+    if (like, resolution, bounds) != (
+        None,
+        None,
+        None,
+    ):  # a grid of our own making fits by its making
+        check_grid(grid, picture, model, dem=surface)
     share = share_with_heights(picture, model, surface)
     if share < 1.0:
         console.warn(f"{dem} has heights under {share:.0%} of the image: the rest of it is no data")

@@ -60,8 +60,8 @@ def localize_on(  # noqa: PLR0917 (model, surface, row, col: the order that ever
         raise InputError(msg)
     row, col = np.asarray(row, dtype=np.float64), np.asarray(col, dtype=np.float64)
     shape = np.broadcast_shapes(row.shape, col.shape)
-    rows = np.array(np.broadcast_to(row, shape)).reshape(-1) - HALF_PIXEL
-    cols = np.array(np.broadcast_to(col, shape)).reshape(-1) - HALF_PIXEL
+    rows = np.broadcast_to(row, shape).reshape(-1) - HALF_PIXEL
+    cols = np.broadcast_to(col, shape).reshape(-1) - HALF_PIXEL
     found = Located(
         np.full(rows.size, np.nan),
         np.full(rows.size, np.nan),

@@ -13,6 +13,7 @@ from scipy import ndimage
 from trueground.grid import Grid, Window
 from trueground.raster import computed
 from trueground.samples.terrain import Terrain, fractal
+from trueground.surface import ComputedSurface
 
 Float = NDArray[np.float64]
 
@@ -64,22 +65,12 @@ class Distortion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RawHeights:
+class RawHeights(ComputedSurface):
     """Heights as a file holds them: `NODATA` in the holes."""
 
     heights: NDArray[np.float32]
     """NaN in the holes."""
     grid: Grid
-
-    @property
-    def count(self) -> int:
-        """Always one band."""
-        return 1
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Always float32."""
-        return np.dtype(np.float32)
 
     @property
     def nodata(self) -> float:
