@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from trueground.rpc.fit import fit_rpc as fit_rpc
     from trueground.rpc.gcps import read_gcps as read_gcps
     from trueground.rpc.localize import localize_on as localize_on
-    from trueground.rpc.model import Located as Located
+    from trueground.rpc.located import Located as Located
     from trueground.rpc.model import Rpc as Rpc
     from trueground.rpc.readers import read_rpc as read_rpc
     from trueground.rpc.readers import rpc_for_image as rpc_for_image
@@ -61,7 +61,8 @@ _HOMES = {
     "rpc.fit": ("fit_rpc",),
     "rpc.gcps": ("read_gcps",),
     "rpc.localize": ("localize_on",),
-    "rpc.model": ("Located", "Rpc"),
+    "rpc.located": ("Located",),
+    "rpc.model": ("Rpc",),
     "rpc.readers": ("read_rpc", "rpc_for_image"),
     "rpc.refine": ("refine",),
     "rpc.triangulate": ("triangulate",),

@@ -24,7 +24,8 @@ from trueground.projection import (
 )
 from trueground.raster import Raster, computed, name_of
 from trueground.rpc.localize import localize_on
-from trueground.rpc.model import Located, Rpc
+from trueground.rpc.located import Located
+from trueground.rpc.model import Rpc
 from trueground.sampling import Resampling, check_resampling, fill_of, sample_image
 from trueground.status import Status
 from trueground.warp import PixelMap

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from trueground.rpc.model import Located, Rpc
+from trueground.rpc.located import Located
+from trueground.rpc.model import Rpc
 
 __all__ = ["Located", "Rpc"]

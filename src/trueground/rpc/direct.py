@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trueground.errors import RpcError
-from trueground.rpc.model import HALF_PIXEL, Rpc
+from trueground.rpc.located import HALF_PIXEL
+from trueground.rpc.model import Rpc
 from trueground.rpc.terms import cubic_terms
 
 Float = NDArray[np.float64]

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trueground.errors import FitError, InputError
-from trueground.rpc.model import HALF_PIXEL, Rpc
+from trueground.rpc.located import HALF_PIXEL
+from trueground.rpc.model import Rpc
 from trueground.rpc.rational_fit import TERMS, UNKNOWNS, least_maximum, least_squares, value_of
 from trueground.rpc.terms import cubic_terms
 

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trueground.dem import Dem
 from trueground.errors import InputError
-from trueground.rpc.model import HALF_PIXEL, Float, Located, Rpc
+from trueground.rpc import classic
+from trueground.rpc.located import HALF_PIXEL, Float, Located
 from trueground.rpc.patch import Box, OnNodata, Patch, UnfitPatchError
 from trueground.status import Status
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from trueground.rpc.classic import Settings, Solver
+    from trueground.rpc.model import Rpc
 
 Indices = NDArray[np.intp]
 
@@ -22,7 +30,14 @@ _OFF_GROUND = 1e-4  # m
 
 
 def localize_on(  # noqa: PLR0917 (model, surface, row, col: the order that everybody knows)
-    rpc: Rpc, dem: Dem, row: ArrayLike, col: ArrayLike, *, on_nodata: OnNodata = "fail"
+    rpc: Rpc,
+    dem: Dem,
+    row: ArrayLike,
+    col: ArrayLike,
+    *,
+    solver: Solver = "certified",
+    on_nodata: OnNodata = "fail",
+    **settings: Unpack[Settings],
 ) -> Located:
     """Return the first point of the DEM that each image position sees.
 
@@ -44,6 +59,11 @@ def localize_on(  # noqa: PLR0917 (model, surface, row, col: the order that ever
         Pixels from the outer corner of the image's first pixel, any shape, broadcast.
     on_nodata
         `fail`; or a height above the ellipsoid [m], or `nearest`, with which holes are filled first.
+    solver
+        `certified`, which is what is said above; or one of two that are kept for comparison: `gdal` and
+        `height-substitution`, see `trueground.rpc.classic`.
+    **settings
+        Of the other two solvers.
 
     Returns
     -------
@@ -57,6 +77,11 @@ def localize_on(  # noqa: PLR0917 (model, surface, row, col: the order that ever
     """
     if isinstance(on_nodata, str) and on_nodata not in ("fail", "nearest"):
         msg = f"on_nodata {on_nodata!r}: must be 'fail', 'nearest' or a height in metres"
+        raise InputError(msg)
+    if solver != "certified":
+        return classic.solve(rpc, dem, row, col, solver=solver, on_nodata=on_nodata, **settings)
+    if settings:
+        msg = f"{list(settings)}: settings of the other solvers; add solver='gdal' or 'height-substitution'"
         raise InputError(msg)
     row, col = np.asarray(row, dtype=np.float64), np.asarray(col, dtype=np.float64)
     shape = np.broadcast_shapes(row.shape, col.shape)

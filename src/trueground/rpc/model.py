@@ -3,42 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trueground.errors import InputError, RpcError
 from trueground.kernels import rational
+from trueground.rpc.located import HALF_PIXEL, Float, Located
 from trueground.rpc.terms import cubic_terms
 from trueground.status import Status
 
 if TYPE_CHECKING:
-    from trueground.rpc.direct_model import DirectModel
+    from typing import Unpack
 
-Float = NDArray[np.float64]
+    from trueground.dem import Dem
+    from trueground.rpc.classic import Settings, Solver
+    from trueground.rpc.direct_model import DirectModel
+    from trueground.rpc.patch import OnNodata
+
 Coefficients = tuple[float, ...]
 PixelOrigin = Literal[0, 1]  # what a file calls the centre of the first pixel
 
-HALF_PIXEL = 0.5  # px from the outer corner, where trueground counts from, to the centre, where RPC formulas do
 _FAR, _FAR_HEIGHT = 3.0, 200.0  # scales of the RPC, beyond which it says nothing
 _TOLERANCE = 1e-9  # px, residual of the inverse
 _NODES = np.linspace(-1.1, 1.1, 9)  # normalised units, at which the start of the inverse is fitted
 # Newton's method squares an error at each step; models curve so little that 1e-5 becomes some 1e-13, far below 1e-9 px.
 _ONE_STEP, _TWO_STEPS = 1e-5, 1e-2
-
-
-class Located(NamedTuple):
-    """Ground points of image positions."""
-
-    lon: Float
-    """Longitude [degrees]; NaN where the point failed."""
-    lat: Float
-    """Latitude [degrees]."""
-    height: Float
-    """Height above the WGS 84 ellipsoid [m]."""
-    status: NDArray[np.uint8]
-    """`Status` of each point."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +184,21 @@ class Rpc:
         return Located(
             lon.reshape(shape), lat.reshape(shape), height.reshape(shape), status.reshape(shape)
         )
+
+    def localize_on(
+        self,
+        dem: Dem,
+        row: ArrayLike,
+        col: ArrayLike,
+        *,
+        solver: Solver = "certified",
+        on_nodata: OnNodata = "fail",
+        **settings: Unpack[Settings],
+    ) -> Located:
+        """Return the first point of a DEM that each image position sees; see `localize_on`."""
+        from trueground.rpc.localize import localize_on
+
+        return localize_on(self, dem, row, col, solver=solver, on_nodata=on_nodata, **settings)
 
     def in_domain(self, lon: ArrayLike, lat: ArrayLike, height: ArrayLike) -> NDArray[np.bool_]:
         """Tell which ground points are so near to what the RPC was made for that its answer means something.

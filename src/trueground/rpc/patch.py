@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from trueground.dem import Dem
 from trueground.grid import Window
 from trueground.kernels import rays
-from trueground.rpc.model import Float, Rpc
+from trueground.rpc.located import Float
 from trueground.rpc.terms import cubic_terms
 from trueground.status import Status
+
+if TYPE_CHECKING:
+    from trueground.rpc.model import Rpc
 
 OnNodata = Literal["fail", "nearest"] | float
 Box = tuple[float, float, float, float]

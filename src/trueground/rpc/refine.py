@@ -15,7 +15,8 @@ from trueground.errors import FitError, InputError
 from trueground.raster import is_local, open_raster
 from trueground.rpc.correction import MODELS, Model, choose, estimate, fewest, terms
 from trueground.rpc.gcps import Gcps
-from trueground.rpc.model import HALF_PIXEL, Coefficients, Rpc
+from trueground.rpc.located import HALF_PIXEL
+from trueground.rpc.model import Coefficients, Rpc
 from trueground.rpc.readers import crop_offset, is_rpc_file
 from trueground.rpc.terms import cubic_terms
 
