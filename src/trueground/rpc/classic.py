@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from numpy.typing import ArrayLike
 
-from trueground.rpc.located import Located
+from trueground.errors import InputError
 
 if TYPE_CHECKING:
-    from typing import Unpack
-
     from trueground.dem import Dem
+    from trueground.rpc.located import Located
     from trueground.rpc.model import Rpc
-    from trueground.rpc.patch import OnNodata
-
-Solver = Literal["certified", "gdal", "height-substitution"]
 
 
-class Settings(TypedDict, total=False):
-    """Of the classic solvers."""
+class Classic(Protocol):
+    """A solver that iterates; its settings are its fields."""
 
-    tolerance: float
-    max_iterations: int
-    start_height: float
-    damping: float
+    def locate(  # noqa: PLR0917
+        self, rpc: Rpc, dem: Dem, row: ArrayLike, col: ArrayLike
+    ) -> Located:
+        """Locate image positions on a DEM."""
+        ...
 
 
-def solve(  # noqa: PLR0917
-    rpc: Rpc,
-    dem: Dem,
-    row: ArrayLike,
-    col: ArrayLike,
-    *,
-    solver: Solver,
-    on_nodata: OnNodata,
-    **settings: Unpack[Settings],
-) -> Located:
-    """Locate image positions on a DEM by iteration."""
-    raise NotImplementedError
+Solver = Literal["certified", "gdal", "height-substitution"] | Classic
+
+
+def named(name: str) -> Classic:
+    """Return a solver with its usual settings."""
+    msg = f"solver {name!r}: must be 'certified', 'gdal' or 'height-substitution'"
+    raise InputError(msg)

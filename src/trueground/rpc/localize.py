@@ -10,15 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from trueground.dem import Dem
 from trueground.errors import InputError
-from trueground.rpc import classic
+from trueground.rpc.classic import Solver, named
 from trueground.rpc.located import HALF_PIXEL, Float, Located
 from trueground.rpc.patch import Box, OnNodata, Patch, UnfitPatchError
 from trueground.status import Status
 
 if TYPE_CHECKING:
-    from typing import Unpack
-
-    from trueground.rpc.classic import Settings, Solver
     from trueground.rpc.model import Rpc
 
 Indices = NDArray[np.intp]
@@ -37,7 +34,6 @@ def localize_on(  # noqa: PLR0917 (model, surface, row, col: the order that ever
     *,
     solver: Solver = "certified",
     on_nodata: OnNodata = "fail",
-    **settings: Unpack[Settings],
 ) -> Located:
     """Return the first point of the DEM that each image position sees.
 
@@ -61,9 +57,7 @@ def localize_on(  # noqa: PLR0917 (model, surface, row, col: the order that ever
         `fail`; or a height above the ellipsoid [m], or `nearest`, with which holes are filled first.
     solver
         `certified`, which is what is said above; or one of two that are kept for comparison: `gdal` and
-        `height-substitution`, see `trueground.rpc.classic`.
-    **settings
-        Of the other two solvers.
+        `height-substitution`, or one with settings of its own, see `trueground.rpc.classic`. Those fail at holes.
 
     Returns
     -------
@@ -79,10 +73,7 @@ def localize_on(  # noqa: PLR0917 (model, surface, row, col: the order that ever
         msg = f"on_nodata {on_nodata!r}: must be 'fail', 'nearest' or a height in metres"
         raise InputError(msg)
     if solver != "certified":
-        return classic.solve(rpc, dem, row, col, solver=solver, on_nodata=on_nodata, **settings)
-    if settings:
-        msg = f"{list(settings)}: settings of the other solvers; add solver='gdal' or 'height-substitution'"
-        raise InputError(msg)
+        return (named(solver) if isinstance(solver, str) else solver).locate(rpc, dem, row, col)
     row, col = np.asarray(row, dtype=np.float64), np.asarray(col, dtype=np.float64)
     shape = np.broadcast_shapes(row.shape, col.shape)
     rows = np.broadcast_to(row, shape).reshape(-1) - HALF_PIXEL

@@ -15,10 +15,8 @@ from trueground.rpc.terms import cubic_terms
 from trueground.status import Status
 
 if TYPE_CHECKING:
-    from typing import Unpack
-
     from trueground.dem import Dem
-    from trueground.rpc.classic import Settings, Solver
+    from trueground.rpc.classic import Solver
     from trueground.rpc.direct_model import DirectModel
     from trueground.rpc.patch import OnNodata
 
@@ -193,12 +191,11 @@ class Rpc:
         *,
         solver: Solver = "certified",
         on_nodata: OnNodata = "fail",
-        **settings: Unpack[Settings],
     ) -> Located:
         """Return the first point of a DEM that each image position sees; see `localize_on`."""
         from trueground.rpc.localize import localize_on
 
-        return localize_on(self, dem, row, col, solver=solver, on_nodata=on_nodata, **settings)
+        return localize_on(self, dem, row, col, solver=solver, on_nodata=on_nodata)
 
     def in_domain(self, lon: ArrayLike, lat: ArrayLike, height: ArrayLike) -> NDArray[np.bool_]:
         """Tell which ground points are so near to what the RPC was made for that its answer means something.
