@@ -1,6 +1,6 @@
-"""Peak memory and time of `align` and `ortho` on large rasters made on the fly.
+"""Peak memory and time of `align`, `ortho` and `localize_on` on large rasters made on the fly.
 
-Usage: python benchmarks/memory.py [--size 12000] [--folder DIR]
+Usage: python benchmarks/memory.py [--size 12000] [--dem-size 30000] [--folder DIR]
 
 Each command runs as a process of its own; the figures are the operating system's (ru_maxrss, user + system time).
 """
@@ -8,6 +8,7 @@ Each command runs as a process of its own; the figures are the operating system'
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import resource
 import subprocess
@@ -89,13 +90,82 @@ def measured(arguments: list[str]) -> tuple[float, float, float, str]:
     )
 
 
+@dataclass(frozen=True)
+class Tiled:
+    """Hills that repeat every 512 px, at different heights: quick to make, and small on the disk."""
+
+    grid: Grid
+    dtype = np.dtype(np.float32)
+    nodata = float("nan")
+    count = 1
+
+    def read(self, window: Window) -> NDArray:
+        row, col = window.pixel_centres()
+        hills = np.sin(2 * np.pi * row / 512) * np.cos(2 * np.pi * col / 512)
+        far = np.floor(row / 512) % 7 + np.floor(col / 512) % 5
+        return (600.0 + np.rint(150.0 * hills) + 40.0 * far)[np.newaxis].astype(np.float32)
+
+
+# Positions all over an image, at random and along its rows, and every pixel of a chunk.
+LOCALIZE = """
+import json, sys
+import numpy as np
+from trueground import Dem, Rpc
+from trueground.rpc.localize import localize_on
+terms, size, number = json.loads(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+rpc, dem = Rpc(**terms), Dem.open(sys.argv[1], heights="ellipsoid")
+rng = np.random.default_rng(0)
+side = int(number**0.5)
+row, col = rng.uniform(0, size, (2, number))
+found = localize_on(rpc, dem, row, col)
+good = int((found.status == 0).sum())
+at = np.linspace(0.5, size - 0.5, side)
+good += int((localize_on(rpc, dem, at[:, None], at[None, :]).status == 0).sum())
+at = size / 2 + np.arange(side) + 0.5
+good += int((localize_on(rpc, dem, at[:, None], at[None, :]).status == 0).sum())
+print(f"{good} of {number + 2 * side * side} positions found")
+"""
+
+
+def localize_on_a_large_dem(
+    folder: Path, size: int, number: int
+) -> tuple[float, float, float, str]:
+    """Locate positions all over an image of 4/3 of a DEM's size, and measure the process."""
+    image = size * 4 // 3
+    rpc = affine_rpc(image, 0.5 / 111_000.0)
+    half = 0.5 / 111_000.0 * image * 0.53
+    grid = Grid.covering(
+        (9.0 - 1.4 * half, 45.0 - half, 9.0 + 1.4 * half, 45.0 + half),
+        (2.8 * half / size, 2 * half / size),
+        crs=CRS.from_epsg(4326),
+    )
+    path = write(Tiled(grid), folder / "large.tif")
+    names = [
+        f"{n}_{k}" for n in ("line", "samp", "lat", "long", "height") for k in ("off", "scale")
+    ]
+    names += ["line_num", "line_den", "samp_num", "samp_den"]
+    terms = json.dumps({n: getattr(rpc, n) for n in names})
+    return measured([sys.executable, "-c", LOCALIZE, str(path), terms, str(image), str(number)])
+
+
 def main() -> None:
-    """Make the inputs, run both commands and print their figures."""
+    """Make the inputs, run the commands and print their figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=12_000)
+    parser.add_argument("--dem-size", type=int, default=30_000)
+    parser.add_argument("--points", type=int, default=1_000_000)
     parser.add_argument("--folder", default=None)
     options = parser.parse_args()
     size = options.size
+    with tempfile.TemporaryDirectory(dir=options.folder) as name:
+        memory, wall, cpu, printed = localize_on_a_large_dem(
+            Path(name), options.dem_size, options.points
+        )
+        print(
+            f"localize_on, DEM of {options.dem_size} x {options.dem_size} px: {memory:.0f} MB peak, "
+            f"{wall:.1f} s wall, {cpu:.1f} s processor; {printed}",
+            flush=True,
+        )
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
         utm = Grid(

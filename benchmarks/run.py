@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPTS = ("ventoux.py", "longyearbyen.py", "rpc_points.py", "memory.py")
+SCRIPTS = ("ventoux.py", "longyearbyen.py", "rpc_points.py", "memory.py", "certified_rays.py")
 
 
 def main() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
+from functools import lru_cache
 
 import numpy as np
+from pyproj import Transformer
 
 
 def _weighted(source, rows, cols):
@@ -138,6 +140,41 @@ def rpc_project(rpc, lon, lat, height):
     return row, col
 
 
+def rpc_jacobian(rpc, lon, lat, height):
+    """(..., 2, 3): row and column by longitude, latitude and height, monomial by monomial."""
+    lon, lat, height = np.broadcast_arrays(lon, lat, height)
+    d = lon - rpc.long_off
+    point = [
+        (d - 360.0 * np.round(d / 360.0)) / rpc.long_scale,
+        (lat - rpc.lat_off) / rpc.lat_scale,
+        (height - rpc.height_off) / rpc.height_scale,
+    ]
+    powers = [
+        (0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1), (2, 0, 0), (0, 2, 0), (0, 0, 2),
+        (1, 1, 1), (3, 0, 0), (1, 2, 0), (1, 0, 2), (2, 1, 0), (0, 3, 0), (0, 1, 2), (2, 0, 1), (0, 2, 1), (0, 0, 3),
+    ]  # fmt: skip
+
+    def value(coefficients, axis=None):
+        total = 0.0
+        for c, power in zip(coefficients, powers, strict=True):
+            term = c
+            for k, p in enumerate(power):
+                term = term * (p * point[k] ** max(p - 1, 0) if k == axis else point[k] ** p)
+            total = total + term
+        return total
+
+    out = np.empty((*lon.shape, 2, 3))
+    models = (
+        (rpc.line_num, rpc.line_den, rpc.line_scale),
+        (rpc.samp_num, rpc.samp_den, rpc.samp_scale),
+    )
+    for i, (num, den, size) in enumerate(models):
+        for k, scale in enumerate((rpc.long_scale, rpc.lat_scale, rpc.height_scale)):
+            n, q = value(num), value(den)
+            out[..., i, k] = (value(num, k) * q - n * value(den, k)) / q**2 * size / scale
+    return out
+
+
 # rays
 
 
@@ -213,6 +250,80 @@ def ray_crossing(dem, row, col, height, *, steps=32):
     if in_hole:
         return "hole", math.nan
     return ("missed" if been_inside else "outside"), math.nan
+
+
+# lines of sight
+
+
+def _localized(rpc, row, col, height):
+    """Longitude and latitude at heights: Newton's method with differences for derivatives."""
+    lon, lat = np.full(height.shape, rpc.long_off), np.full(height.shape, rpc.lat_off)
+    d = 1e-6
+    for _ in range(5):
+        r, c = rpc_project(rpc, lon, lat, height)
+        rx, cx = (
+            (a - b) / d for a, b in zip(rpc_project(rpc, lon + d, lat, height), (r, c), strict=True)
+        )
+        ry, cy = (
+            (a - b) / d for a, b in zip(rpc_project(rpc, lon, lat + d, height), (r, c), strict=True)
+        )
+        det = rx * cy - ry * cx
+        lon = lon + ((row - r) * cy - (col - c) * ry) / det
+        lat = lat + ((col - c) * rx - (row - r) * cx) / det
+    return lon, lat
+
+
+@lru_cache
+def _projection(crs):
+    return Transformer.from_crs(4326, crs, always_xy=True)
+
+
+def march_plainly(rpc, grid, nodes, row, col, *, number=20_000):
+    """March down one line of sight in `number` equal steps over all heights that there are: height and status.
+
+    Statuses are those of `trueground.status`, and 103 for a line that leaves the DEM in a hole.
+    """
+    hit, outside, hole, missed, hole_at_edge = 0, 2, 3, 4, 103
+    crs = _projection(grid.crs)
+
+    def above(height):
+        lon, lat = _localized(rpc, row, col, height)
+        r, c = grid.rowcol(*crs.transform(lon, lat))
+        r, c = r - 0.5, c - 0.5
+        i, j = np.floor(r).astype(int), np.floor(c).astype(int)
+        inside = (i >= 0) & (j >= 0) & (i < nodes.shape[0] - 1) & (j < nodes.shape[1] - 1)
+        i, j = np.where(inside, i, 0), np.where(inside, j, 0)
+        u, v, z = r - i, c - j, nodes.astype(np.float64)
+        surface = (z[i, j] * (1 - v) + z[i, j + 1] * v) * (1 - u) + (
+            z[i + 1, j] * (1 - v) + z[i + 1, j + 1] * v
+        ) * u
+        return np.where(inside, height - surface, -np.inf), inside
+
+    levels = np.linspace(float(np.nanmax(nodes)) + 1.0, float(np.nanmin(nodes)) - 1.0, number)
+    clear, inside = above(levels)
+    if not inside.any():
+        return math.nan, outside
+    first = int(np.argmax(inside))
+    left = np.flatnonzero(~inside[first:])
+    end = first + int(left[0]) if left.size else number
+    came = hole if first == 0 else outside
+    for k in range(first, end):
+        if np.isnan(clear[k]):
+            came = hole
+        elif clear[k] > 0.0:
+            came = hit
+        elif came != hit:
+            return math.nan, came
+        else:
+            high, low = levels[k - 1], levels[k]
+            for _ in range(40):
+                middle = 0.5 * (high + low)
+                under = above(np.array([middle]))[0][0] <= 0.0
+                high, low = (high, middle) if under else (middle, low)
+            return low, hit
+    if end < number:
+        return math.nan, (hole_at_edge if came == hole else outside)
+    return math.nan, (hole if came == hole else missed)
 
 
 def uniform(row0, col0, seed, shape):

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from trueground.raster import open_raster as open_raster
     from trueground.rpc.fit import fit_rpc as fit_rpc
     from trueground.rpc.gcps import read_gcps as read_gcps
+    from trueground.rpc.localization import Localization as Localization
     from trueground.rpc.localize import localize_on as localize_on
     from trueground.rpc.located import Located as Located
     from trueground.rpc.model import Rpc as Rpc
@@ -60,6 +61,7 @@ _HOMES = {
     "raster": ("ArrayRaster", "Raster", "open_raster"),
     "rpc.fit": ("fit_rpc",),
     "rpc.gcps": ("read_gcps",),
+    "rpc.localization": ("Localization",),
     "rpc.localize": ("localize_on",),
     "rpc.located": ("Located",),
     "rpc.model": ("Rpc",),

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
-
 from trueground.errors import DatumError, InputError, RpcError
-from trueground.projection import WGS84, utm_of
 from trueground.raster import FileRaster, open_dataset, open_raster
 from trueground.rpc.direct import direct_difference
 from trueground.rpc.model import PixelOrigin, Rpc
 from trueground.rpc.readers import crop_offset, is_rpc_file, read_rpc, rpc_of_file
+from trueground.rpc.viewing import domain
+from trueground.status import Status
 from trueground.vertical import Datum
 
 
@@ -73,30 +70,25 @@ def _raster_items(raster: FileRaster) -> dict[str, str]:
 
 
 def _rpc_items(rpc: Rpc, shape: tuple[int, int] | None = None) -> dict[str, str]:
-    low, high = rpc.height_range
     row, col = (s / 2.0 for s in shape) if shape else (rpc.line_off + 0.5, rpc.samp_off + 0.5)
+    (_, west, east, _), (_, south, north, _), (_, low, high, _), *pixels = domain(rpc)
     items = {
         "RPC": rpc.origin,
         "RPC pixel origin": f"{rpc.pixel_origin} in the file (--rpc-origin overrides it)",
         "RPC centre": f"longitude {rpc.long_off:.6f}, latitude {rpc.lat_off:.6f}",
         "RPC heights": f"{low:g} to {high:g} m above the ellipsoid",
+        "RPC ground": f"longitude {west:.4f} to {east:.4f}, latitude {south:.4f} to {north:.4f}",
+        "RPC pixels": ", ".join(f"{name} {a:.8g} to {b:.8g}" for name, a, b, _ in pixels),
     }
     if rpc.direct is not None:
         apart = direct_difference(rpc)
         items["RPC direct model"] = (
             f"differs from the inverse of the other by {apart:.2g} px at most"
         )
-    at = rpc.localize(
-        np.array([row, row + 1, row, row]),
-        np.array([col, col, col + 1, col]),
-        np.array([rpc.height_off] * 3 + [rpc.height_off + rpc.height_scale]),
-    )
-    if np.isfinite(at.lon).all():
-        from trueground.projection import project
-
-        x, y = project(WGS84, utm_of(float(at.lon[0]), float(at.lat[0])), at.lon, at.lat)
-        down, right = math.hypot(x[1] - x[0], y[1] - y[0]), math.hypot(x[2] - x[0], y[2] - y[0])
-        tilt = math.degrees(math.atan2(math.hypot(x[3] - x[0], y[3] - y[0]), abs(rpc.height_scale)))
-        items["ground sampling"] = f"{down:.3f} x {right:.3f} m (rows x cols)"
-        items["off the vertical"] = f"{tilt:.2f} degrees"
+    down, right, status = rpc.ground_sampling(row, col, rpc.height_off)
+    seen = rpc.viewing(row, col, rpc.height_off)
+    if status == Status.OK == seen.status:
+        items["ground sampling"] = f"{down:.3f} x {right:.3f} m (rows x cols), at the centre"
+        items["incidence"] = f"{seen.incidence:.2f} degrees from the vertical, on the ground"
+        items["azimuth"] = f"{seen.azimuth:.2f} degrees from north, towards the sensor"
     return items

@@ -9,6 +9,7 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from trueground.errors import InputError
 from trueground.status import Status
 
-Columns = dict[str, NDArray[np.float64]]
+Columns = dict[str, NDArray[Any]]  # float64, or whole numbers that were counted
 
 
 def read_points(

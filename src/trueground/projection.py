@@ -284,29 +284,21 @@ class GridProjection:
 
     def at(self, window: Window) -> tuple[Float, Float]:
         """Return x and y (height, width) in the target system of a window's pixel centres."""
-        rows, cols = window.pixel_centres()
+        return self.over(window).at(window)
+
+    def over(self, window: Window) -> Lattice:
+        """Return what is needed to answer for windows within this one, evaluated once."""
         if self.exact or window.size == 0:
-            x, y = self.grid.xy(rows, cols)
-            return np.broadcast_to(x, window.shape), np.broadcast_to(y, window.shape)
+            return Lattice(projection=self)
         cell_row, cell_col = window.row // _CELL, window.col // _CELL
         n_rows = (window.row + window.height - 1) // _CELL - cell_row + 1
         n_cols = (window.col + window.width - 1) // _CELL - cell_col + 1
         half = _CELL / 2.0
         node_rows = (2 * cell_row + np.arange(2 * n_rows + 1)) * half
         node_cols = (2 * cell_col + np.arange(2 * n_cols + 1)) * half
-        nodes_x, nodes_y = self._nodes(node_rows[:, np.newaxis], node_cols[np.newaxis, :])
-        x, y = np.empty(window.shape), np.empty(window.shape)
-        for nodes, out in ((nodes_x, x), (nodes_y, y)):
-            lattice.biquadratic(
-                nodes, cell_row, cell_col, float(_CELL), window.row, window.col, out
-            )
-        failed = np.argwhere(~self._cells_hold(nodes_x, nodes_y, (cell_row, cell_col)))
-        for i, j in failed.tolist():
-            whole = Window((cell_row + i) * _CELL, (cell_col + j) * _CELL, _CELL, _CELL)
-            cell = whole.intersect(window)
-            inside = cell.slices_in(window)
-            x[inside], y[inside] = self._nodes(*cell.pixel_centres())
-        return x, y
+        nodes = self._nodes(node_rows[:, np.newaxis], node_cols[np.newaxis, :])
+        failed = np.argwhere(~self._cells_hold(*nodes, (cell_row, cell_col)))
+        return Lattice(projection=self, first_cell=(cell_row, cell_col), nodes=nodes, failed=failed)
 
     def _cells_hold(
         self, nodes_x: Float, nodes_y: Float, first_cell: tuple[int, int]
@@ -330,6 +322,34 @@ class GridProjection:
             error = _in_pixels((error_x, error_y), along_row, along_col)
             worst = np.maximum(worst, error)
         return np.asarray(worst <= self.tolerance / 2.0)  # False for NaN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lattice:
+    """A projection over a window: its nodes, and the cells in which interpolation does not hold."""
+
+    projection: GridProjection
+    first_cell: tuple[int, int] = (0, 0)
+    nodes: tuple[Float, Float] | None = None
+    """x and y at every half cell; None where the affine transform is all."""
+    failed: NDArray[np.intp] | None = None
+
+    def at(self, window: Window) -> tuple[Float, Float]:
+        """Return x and y (height, width) of the pixel centres of a window within."""
+        projection = self.projection
+        if self.nodes is None or self.failed is None:
+            x, y = projection.grid.xy(*window.pixel_centres())
+            return np.broadcast_to(x, window.shape), np.broadcast_to(y, window.shape)
+        x, y = np.empty(window.shape), np.empty(window.shape)
+        for nodes, out in zip(self.nodes, (x, y), strict=True):
+            lattice.biquadratic(nodes, *self.first_cell, float(_CELL), window.row, window.col, out)
+        for i, j in self.failed.tolist():
+            row, col = self.first_cell[0] + i, self.first_cell[1] + j
+            cell = Window(row * _CELL, col * _CELL, _CELL, _CELL).intersect(window)
+            if cell.size:
+                inside = cell.slices_in(window)
+                x[inside], y[inside] = projection._nodes(*cell.pixel_centres())
+        return x, y
 
 
 def _at_quarter(nodes: Float, row_weights: Float, col_weights: Float) -> Float:

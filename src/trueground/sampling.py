@@ -59,19 +59,21 @@ def sample_surface(
     """
     check_resampling(resampling)
     out = np.full(row.shape, np.nan)
-    flat_out, flat_row, flat_col = out.reshape(-1), row.reshape(-1), col.reshape(-1)
+    flat_out, flat_row, flat_col = out.reshape(-1), _flat(row), _flat(col)
     for window, chosen in _windows(raster, flat_row, flat_col, _REACH[resampling]):
         source = raster.read(window)[0]
         rows = np.ascontiguousarray(flat_row[chosen])
         cols = np.ascontiguousarray(flat_col[chosen])
-        values = np.empty(rows.shape)
+        all_at_once = isinstance(chosen, slice)
+        values = flat_out if all_at_once else np.empty(rows.shape)
         if resampling == "nearest":
             resample.nearest(source, window.row, window.col, rows, cols, np.nan, values)
         elif resampling == "bilinear":
             resample.bilinear(source, window.row, window.col, rows, cols, values)
         else:
             resample.cubic(source, window.row, window.col, rows, cols, values)
-        flat_out[chosen] = values
+        if not all_at_once:
+            flat_out[chosen] = values
     return out
 
 
@@ -108,7 +110,7 @@ def sample_image(
     check_resampling(resampling, IMAGE)
     out = np.full((raster.count, *row.shape), fill, dtype=raster.dtype)
     flat_out = out.reshape(raster.count, -1)
-    flat_row, flat_col = row.reshape(-1), col.reshape(-1)
+    flat_row, flat_col = _flat(row), _flat(col)
     integer = raster.dtype.kind in "iu"
     lowest, highest = _range_of(raster.dtype) if integer else (0.0, 0.0)
     nodata = math.nan if raster.nodata is None else float(raster.nodata)
@@ -122,16 +124,18 @@ def sample_image(
             source = np.where(missing, source.dtype.type(fill), source)
         rows = np.ascontiguousarray(flat_row[chosen])
         cols = np.ascontiguousarray(flat_col[chosen])
-        values = np.empty(rows.shape, dtype=raster.dtype)
         for band in range(raster.count):
             at = (source[band], window.row, window.col, rows, cols)
+            all_at_once = isinstance(chosen, slice)
+            values = flat_out[band] if all_at_once else np.empty(rows.shape, dtype=raster.dtype)
             if resampling == "nearest":
                 resample.nearest(*at, values.dtype.type(fill), values)
             else:
                 resample.image_bilinear(
                     *at, nodata, fill, declared, lowest, highest, integer, values
                 )
-            flat_out[band, chosen] = values
+            if not all_at_once:
+                flat_out[band, chosen] = values
     return out
 
 
@@ -153,17 +157,19 @@ def _windows(  # noqa: PLR0917
     stays bounded.
     """
     rows, cols = raster.grid.shape
+    top, bottom, left, right, number = resample.extent(row, col, rows, cols)
+    if number == 0:
+        return
+    window = Window(
+        top - reach, left - reach, bottom - top + 1 + 2 * reach, right - left + 1 + 2 * reach
+    ).intersect(raster.grid.window)
+    if window.size <= _LARGEST_WINDOW:
+        yield window, slice(None)
+        return
     with np.errstate(invalid="ignore"):
         inside = (row >= 0.0) & (row <= rows) & (col >= 0.0) & (col <= cols)  # False for NaN
-    if not inside.any():
-        return
-    everything = bool(inside.all())
     chosen = np.flatnonzero(inside)
-    some_row, some_col = (row, col) if everything else (row[chosen], col[chosen])
-    window = _around(some_row, some_col, reach).intersect(raster.grid.window)
-    if window.size <= _LARGEST_WINDOW:
-        yield window, slice(None) if everything else chosen
-        return
+    some_row, some_col = row[chosen], col[chosen]
     tiles = np.floor(some_row / _TILE).astype(np.int64) * (cols // _TILE + 2) + np.floor(
         some_col / _TILE
     ).astype(np.int64)
@@ -171,6 +177,10 @@ def _windows(  # noqa: PLR0917
     for group in np.split(order, np.flatnonzero(np.diff(tiles[order])) + 1):
         members = chosen[group]
         yield _around(row[members], col[members], reach).intersect(raster.grid.window), members
+
+
+def _flat(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.ascontiguousarray(values).reshape(-1)
 
 
 def _around(row: NDArray[np.float64], col: NDArray[np.float64], reach: int) -> Window:

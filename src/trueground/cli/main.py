@@ -15,6 +15,7 @@ from cyclopts.exceptions import CycloptsError
 from trueground import __version__
 from trueground.cli.align import align
 from trueground.cli.console import console, say_error
+from trueground.cli.converge import converge
 from trueground.cli.demo import demo
 from trueground.cli.diff import diff
 from trueground.cli.info import info
@@ -22,6 +23,7 @@ from trueground.cli.locate import locate
 from trueground.cli.ortho import ortho
 from trueground.cli.project import project
 from trueground.cli.refine import refine
+from trueground.cli.rpc import rpc
 from trueground.errors import TruegroundError
 
 DONE, FAILED, USAGE = 0, 1, 2
@@ -33,7 +35,7 @@ app = App(
     help_format="markdown",
     suppress_keyboard_interrupt=False,  # it would exit with 130 and say nothing
 )
-for _command in (align, ortho, locate, project, refine, diff, info, demo):
+for _command in (align, ortho, locate, project, refine, rpc, converge, diff, info, demo):
     app.command(_command)
 app.register_install_completion_command(name="--install-completion")
 

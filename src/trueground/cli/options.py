@@ -65,10 +65,15 @@ def raster_output(path: Path) -> Path:
     InputError
         Where it ends otherwise.
     """
-    if path.suffix.lower() not in _GEOTIFF:
+    if not is_raster_name(path):
         msg = f"{path}: rasters are written as GeoTIFF; give a name that ends in .tif"
         raise InputError(msg)
     return path
+
+
+def is_raster_name(path: Path | None) -> bool:
+    """Tell whether a name is that of a GeoTIFF."""
+    return path is not None and path.suffix.lower() in _GEOTIFF
 
 
 def warn_of_outlines_elsewhere(grid: Grid, outlines: list[str]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from trueground.cli.console import console
 from trueground.cli.options import (
     Bounds,
+    DemResampling,
     Flag,
     ImageResampling,
     Output,
@@ -26,6 +27,9 @@ def ortho(
     rpc: str | None = None,
     rpc_origin: RpcOrigin = None,
     heights: str | None = None,
+    dem_scale: float = 1.0,
+    dem_offset: float = 0.0,
+    dem_interpolation: DemResampling = "bilinear",
     crs: str | None = None,
     resolution: float | None = None,
     bounds: Bounds = None,
@@ -52,6 +56,12 @@ def ortho(
         What the RPC file calls the centre of its first pixel: 0 or 1. Default: what its product does.
     heights
         What heights of the DEM are above: ellipsoid, egm96, egm2008 or a grid file. Default: as its CRS says.
+    dem_scale
+        What heights of the DEM are multiplied by.
+    dem_offset
+        Metres that are added to them then.
+    dem_interpolation
+        How heights between the centres of the DEM's cells are made.
     crs
         CRS of the output. Default: the UTM zone of the image.
     resolution
@@ -67,8 +77,8 @@ def ortho(
     cog
         Write a cloud-optimised GeoTIFF.
     """
+    from trueground.cli.elevation import opened
     from trueground.coverage import check_grid, share_with_heights
-    from trueground.dem import Dem
     from trueground.engine import Threads
     from trueground.ortho import Orthoimage, ortho_grid
     from trueground.projection import parse_crs
@@ -82,7 +92,9 @@ def ortho(
     outputs_differ_from([image, dem, rpc, like], [raster_output(output)])
     picture = open_raster(image)
     model = rpc_for_image(picture, rpc, origin=rpc_origin)
-    surface = Dem.open(dem, heights=heights)
+    surface = opened(
+        dem, heights=heights, scale=dem_scale, offset=dem_offset, interpolation=dem_interpolation
+    )
     console.note(f"heights of {dem}: above {surface.datum}")
     if like is not None:
         grid = open_raster(like).grid
@@ -113,6 +125,9 @@ def ortho(
         "image": image,
         "dem": dem,
         "heights": str(surface.datum),
+        "dem_scale": str(dem_scale),
+        "dem_offset": str(dem_offset),
+        "dem_interpolation": dem_interpolation,
         "rpc": model.origin,
         "resampling": resampling,
     }

@@ -47,6 +47,7 @@ def project(  # noqa: PLR0917 (a point is three numbers)
     from trueground.cli.tables import emit
     from trueground.points import read_points
     from trueground.rpc.readers import rpc_of
+    from trueground.rpc.viewing import warn_of_extrapolation
     from trueground.status import Status
 
     given = [v is not None for v in (lon, lat, height)]
@@ -67,4 +68,6 @@ def project(  # noqa: PLR0917 (a point is three numbers)
     status = np.where(np.isfinite(row), Status.OK, Status.DIVERGED).astype(np.uint8)
     status[~model.in_domain(*(table[n] for n in names))] = Status.OUTSIDE_IMAGE
     status[~np.isfinite(np.sum([table[n] for n in names], axis=0))] = Status.BAD_INPUT
+    answered = (np.where(status == Status.OK, table[n], np.nan) for n in names)
+    warn_of_extrapolation(model, *answered)
     emit({**table, "row": row, "col": col}, status, ("row", "col"), output=output)

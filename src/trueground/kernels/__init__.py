@@ -64,12 +64,24 @@ def fused(function: Callable[..., Any]) -> Callable[..., Any]:
     return _compiled(function, fastmath={"contract"})
 
 
-def _compiled(function: Callable[..., Any], *, fastmath: bool | set[str]) -> Callable[..., Any]:
+def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a small fused kernel that is always put in where it is called.
+
+    A loop that calls anything is not vectorised, and LLVM leaves what it finds large as a call.
+    """
+    return _compiled(function, fastmath={"contract"}, inline=True)
+
+
+def _compiled(
+    function: Callable[..., Any], *, fastmath: bool | set[str], inline: bool = False
+) -> Callable[..., Any]:
     settings: Any = numba.config
     before = settings.CACHE_DIR
     if "NUMBA_CACHE_DIR" not in os.environ:
         settings.CACHE_DIR = str(CACHE_FOLDER)
     try:
-        return njit(nogil=True, cache=True, error_model="numpy", fastmath=fastmath)(function)
+        return njit(
+            nogil=True, cache=True, error_model="numpy", fastmath=fastmath, forceinline=inline
+        )(function)
     finally:
         settings.CACHE_DIR = before

@@ -25,13 +25,11 @@ def biquadratic(nodes, first_cell_row, first_cell_col, step, row0, col0, out):
     """
     height, width = out.shape
     line = np.empty(nodes.shape[1])
-    first = np.empty(width, dtype=np.int64)
     weights = np.empty((3, width))
     for q in range(width):
         x = (col0 + q + 0.5) / step
-        cell = math.floor(x)
-        first[q] = 2 * (cell - first_cell_col)
-        weights[0, q], weights[1, q], weights[2, q] = _weights(x - cell)
+        weights[0, q], weights[1, q], weights[2, q] = _weights(x - math.floor(x))
+    cells = (nodes.shape[1] - 1) // 2
     for r in range(height):
         y = (row0 + r + 0.5) / step
         cell = math.floor(y)
@@ -39,8 +37,9 @@ def biquadratic(nodes, first_cell_row, first_cell_col, step, row0, col0, out):
         k = 2 * (cell - first_cell_row)
         for n in range(line.size):
             line[n] = a * nodes[k, n] + b * nodes[k + 1, n] + c * nodes[k + 2, n]
-        for q in range(width):
-            n = first[q]
-            out[r, q] = (
-                weights[0, q] * line[n] + weights[1, q] * line[n + 1] + weights[2, q] * line[n + 2]
-            )
+        for n in range(cells):
+            one, two, three = line[2 * n], line[2 * n + 1], line[2 * n + 2]
+            first = max((first_cell_col + n) * int(step) - col0, 0)
+            last = min((first_cell_col + n + 1) * int(step) - col0, width)
+            for q in range(first, last):
+                out[r, q] = weights[0, q] * one + weights[1, q] * two + weights[2, q] * three

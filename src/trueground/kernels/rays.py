@@ -1,17 +1,18 @@
-"""First meeting of curved lines of sight with the bilinear surface of a height field.
+"""First meeting of curved lines of sight with the bilinear surface of a height field, for many image positions.
 
-Lines of sight are cubics in `g`, which runs from -1 at the top to 1 at the bottom; rows and columns count from the
-centre of the window's first pixel, so that a cell lies between four whole numbers.
+Positions go through in batches. What can be done to all of a batch alike is written without branches, so that it
+vectorises; only lines over steep ground, holes and borders are followed one by one (`descent.walk`).
 """
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from trueground.kernels import fused
+from trueground.kernels import fused, inlined
+from trueground.kernels.descent import CURVES, HIT, patch_at, settle, slope, value, walk
+from trueground.kernels.pyramid import BASE
 from trueground.kernels.rational import (
+    DIVERGED,
     HEIGHT_OFF,
     HEIGHT_SCALE,
     LAT_OFF,
@@ -22,304 +23,102 @@ from trueground.kernels.rational import (
     LONG_SCALE,
     SAMP_OFF,
     SAMP_SCALE,
+    misfit,
     newton,
     polynomial,
     wrap,
 )
 
-HIT, OUTSIDE, HOLE, MISSED = 0, 2, 3, 4  # as in trueground.status
-BASE = 4  # cells, edge of the smallest blocks of the pyramid
-BATCH = 64  # lines of sight that are prepared and polished together
-GRAZE = 1e-6  # m; entering a cell less than this below its surface is round-off
-SAG = 1e-5  # px of the DEM by which a line of sight may leave its chord
-MOST_PIECES = 4096  # of a line of sight within a cell
-CURVES = 8  # numbers of a line of sight: row and column, each a cubic
+BATCH = 64  # lines of sight that go together; their work stays in the first cache
+MOST_SWEEPS = 12
+SETTLED = 1e-7  # m, what the last step of Newton's method may leave
+FARTHEST = 1e-2  # of the way down: a hit that would move further is not near what was linearised
+
+# Places in the work array, after the two cubics.
+_S, _T, _LINE, _SAMP = (
+    CURVES,
+    CURVES + 1,
+    CURVES + 2,
+    CURVES + 3,
+)  # where in the piece and in the model
+_G, _BY_ROW, _BY_COL, _OPEN = CURVES + 4, CURVES + 5, CURVES + 6, CURVES + 7
+_EX, _EY, _X, _Y, _H, _OFF = (CURVES + 8 + n for n in range(6))
+_R, _C, _TWIST, _PLACES = (CURVES + 14 + n for n in range(4))
 
 
-@fused
-def pyramid_levels(rows, cols):
-    """Count the levels of the pyramid over (rows, cols) cells."""
-    size, levels = BASE, 1
-    while size < rows or size < cols:
-        size *= 2
-        levels += 1
-    return levels
-
-
-@fused
-def build_pyramid(dem, starts, widths, maxima):
-    """Fill `maxima` with the highest node of blocks of 4, 8, 16, ... cells; -inf where all nodes are missing.
-
-    `starts` and `widths` receive where a level begins and how many blocks stand in its rows. Passing an empty `maxima`
-    only finds the size that is needed, which is returned.
-    """
-    rows, cols = dem.shape[0] - 1, dem.shape[1] - 1
-    total = 0
-    height = 0
-    for level in range(starts.size):
-        size = BASE << level
-        below = height
-        height = (rows + size - 1) // size
-        width = (cols + size - 1) // size
-        starts[level], widths[level] = total, width
-        if maxima.size and level == 0:
-            for i in range(height):
-                for j in range(width):
-                    top = -np.inf
-                    for r in range(i * size, min(i * size + size, rows) + 1):
-                        for c in range(j * size, min(j * size + size, cols) + 1):
-                            if dem[r, c] > top:  # noqa: PLR1730 (max would let NaN through)
-                                top = dem[r, c]
-                    maxima[total + i * width + j] = top
-        elif maxima.size:
-            for i in range(height):
-                for j in range(width):
-                    top = -np.inf
-                    for r in range(2 * i, min(2 * i + 2, below)):
-                        for c in range(2 * j, min(2 * j + 2, widths[level - 1])):
-                            top = max(top, maxima[starts[level - 1] + r * widths[level - 1] + c])
-                    maxima[total + i * width + j] = top
-        total += height * width
-    return total
-
-
-@fused
-def value(a, k, p, g):
-    """Evaluate the cubic at `g`."""
-    return a[k, p] + g * (a[k + 1, p] + g * (a[k + 2, p] + g * a[k + 3, p]))
-
-
-@fused
-def slope(a, k, p, g):
-    """Differentiate the cubic at `g`."""
-    return a[k + 1, p] + g * (2.0 * a[k + 2, p] + 3.0 * g * a[k + 3, p])
-
-
-@fused
-def turn(a, k, p, g):
-    """Where, beyond `g`, the cubic turns back; infinity where it never does."""
-    c2, c1, c0 = 3.0 * a[k + 3, p], 2.0 * a[k + 2, p], a[k + 1, p]
-    if abs(c0) > abs(c1) + abs(c2):  # not between -1 and 1
-        return np.inf
-    inside = c1 * c1 - 4.0 * c2 * c0
-    if inside < 0.0 or (c1 == 0.0 and c2 == 0.0):
-        return np.inf
-    q = -0.5 * (c1 + math.copysign(math.sqrt(inside), c1))
-    one = c0 / q if q != 0.0 else np.inf
-    two = q / c2 if c2 != 0.0 else np.inf
-    low, high = min(one, two), max(one, two)
-    if low > g + 1e-9:
-        return low
-    return high if high > g + 1e-9 else np.inf
-
-
-@fused
-def reach(a, k, p, border, g, limit, forward):
-    """Where in [g, limit], on which it does not turn back, the cubic reaches a border; infinity where it does not."""
-    ahead = border - value(a, k, p, g)
-    rest = border - value(a, k, p, limit)
-    if not forward:
-        ahead, rest = -ahead, -rest
-    if rest >= ahead:  # it stands still
-        return np.inf
-    if ahead <= 0.0:
-        return g
-    if rest > 0.0:
-        return np.inf
-    low, high = g, limit
-    at = g + ahead / (ahead - rest) * (limit - g)  # lines of sight are almost straight
-    for _ in range(60):
-        off = border - value(a, k, p, at)
-        if not forward:
-            off = -off
-        if abs(off) < 1e-11:
-            break
-        if off > 0.0:
-            low = at
-        else:
-            high = at
-        rate = slope(a, k, p, at)
-        step = off / (rate if forward else -rate)
-        at += step
-        if not low < at < high:
-            at = 0.5 * (low + high)
-    return at
-
-
-@fused
-def first_root(a, b, c):
-    """Smallest t in [0, 1] where a t^2 + b t + c becomes <= 0, given that it is >= 0 at 0; NaN if there is none."""
-    end = a + b + c
-    if abs(a) <= 1e-14 * (abs(b) + abs(c)):
-        return np.nan if end > 0.0 else min(max(-c / b, 0.0), 1.0) if b < 0.0 else 0.0
-    inside = b * b - 4.0 * a * c
-    if inside >= 0.0:
-        q = -0.5 * (b + math.copysign(math.sqrt(inside), b))
-        one = q / a
-        two = c / q if q != 0.0 else one
-        t = min(one, two) if a > 0.0 else max(one, two)
-        if 0.0 <= t <= 1.0:
-            return t
-    return np.nan if end > 0.0 else 1.0
-
-
-@fused
-def walk(dem, maxima, starts, widths, a, p, middle, half, first_level):
-    """Follow one line of sight down to the surface.
-
-    Blocks that it passes above their highest node are skipped whole; in every other cell the bilinear patch is met
-    exactly: along a piece that is straight to 1e-5 px the height above it is a quadratic. A hole is crossed where the
-    line comes out above the surface again; one that comes out below it, or ends there, is lost.
-
-    Returns the status and `g`.
-    """
-    rows, cols = dem.shape[0] - 1, dem.shape[1] - 1
-    g = -1.0
-    r, c = value(a, 0, p, g), value(a, 4, p, g)
-    came = OUTSIDE
-    if not (0.0 <= r <= rows and 0.0 <= c <= cols):  # enter from the side
-        if not (r == r and c == c):
-            return OUTSIDE, g
-        if r < 0.0:
-            g = max(g, reach(a, 0, p, 0.0, -1.0, 1.0, True))
-        elif r > rows:
-            g = max(g, reach(a, 0, p, float(rows), -1.0, 1.0, False))
-        if c < 0.0:
-            g = max(g, reach(a, 4, p, 0.0, -1.0, 1.0, True))
-        elif c > cols:
-            g = max(g, reach(a, 4, p, float(cols), -1.0, 1.0, False))
-        if not g <= 1.0:
-            return OUTSIDE, g
-        r, c = value(a, 0, p, g), value(a, 4, p, g)
-        if not (-1e-9 <= r <= rows + 1e-9 and -1e-9 <= c <= cols + 1e-9):
-            return OUTSIDE, g
-    limit = min(
-        turn(a, 0, p, g), turn(a, 4, p, g), 1.0
-    )  # up to there neither row nor column turns back
-    bend = max(abs(a[2, p]) + 3.0 * abs(a[3, p]), abs(a[6, p]) + 3.0 * abs(a[7, p]))
-    down = slope(a, 0, p, 0.5 * (g + limit)) > 0.0
-    right = slope(a, 4, p, 0.5 * (g + limit)) > 0.0
-    i, j = int(math.floor(r)), int(math.floor(c))
-    if not down and r == i:
-        i -= 1
-    if not right and c == j:
-        j -= 1
-    i, j = min(max(i, 0), rows - 1), min(max(j, 0), cols - 1)
-    level = first_level
-    top = starts.size - 1
-    while True:
-        size = 1 if level < 0 else BASE << level
-        bi, bj = i // size, j // size
-        row_border = min((bi + 1) * size, rows) if down else bi * size
-        col_border = min((bj + 1) * size, cols) if right else bj * size
-        by_row = reach(a, 0, p, float(row_border), g, limit, down)
-        by_col = reach(a, 4, p, float(col_border), g, limit, right)
-        out = max(min(by_row, by_col, limit), g)
-        if level >= 0:
-            highest = maxima[starts[level] + bi * widths[level] + bj]
-            if middle - half * out <= highest:
-                level -= 1
-                at = (
-                    middle - highest
-                ) / half - 1e-12  # down to there the line is above the whole block
-                if at > g:
-                    g = at
-                    came = HIT
-                    i = min(
-                        max(int(math.floor(value(a, 0, p, g))), bi * size),
-                        min(bi * size + size, rows) - 1,
-                    )
-                    j = min(
-                        max(int(math.floor(value(a, 4, p, g))), bj * size),
-                        min(bj * size + size, cols) - 1,
-                    )
-                continue
-            came = HOLE if highest == -np.inf else HIT
-        else:
-            z = np.float64(dem[i, j])
-            zr = np.float64(dem[i + 1, j]) - z
-            zc = np.float64(dem[i, j + 1]) - z
-            zrc = np.float64(dem[i + 1, j + 1]) - z - zr - zc
-            # A piece is straight to within SAG: it sags by a quarter of the second difference.
-            sag = 0.25 * bend * (out - g) ** 2
-            pieces = 1 if sag <= SAG else min(int(math.sqrt(sag / SAG)) + 1, MOST_PIECES)
-            start = g
-            u, v = value(a, 0, p, start) - i, value(a, 4, p, start) - j
-            for n in range(1, pieces + 1):
-                stop = out if n == pieces else g + (out - g) * n / pieces
-                du, dv = value(a, 0, p, stop) - i - u, value(a, 4, p, stop) - j - v
-                above = middle - half * start - (z + zr * u + zc * v + zrc * u * v)
-                if above != above:
-                    came = HOLE
-                    break
-                if above < 0.0:
-                    if came == OUTSIDE:
-                        return OUTSIDE, start
-                    return (HIT if above > -GRAZE or came == HIT else HOLE), start
-                linear = -half * (stop - start) - (zr * du + zc * dv + zrc * (u * dv + v * du))
-                t = first_root(-zrc * du * dv, linear, above)
-                if t == t:
-                    return HIT, start + t * (stop - start)
-                came = HIT
-                start = stop
-                u += du
-                v += dv
-        if out >= 1.0:
-            return (HOLE if came == HOLE else MISSED), out
-        if out >= limit:
-            g = out
-            limit = min(turn(a, 0, p, g), turn(a, 4, p, g), 1.0)
-            down = slope(a, 0, p, 0.5 * (g + limit)) > 0.0
-            right = slope(a, 4, p, 0.5 * (g + limit)) > 0.0
-            continue
-        if by_row <= by_col:
-            j = min(
-                max(int(math.floor(value(a, 4, p, out))), bj * size),
-                min(bj * size + size, cols) - 1,
-            )
-            i = row_border if down else row_border - 1
-        else:
-            i = min(
-                max(int(math.floor(value(a, 0, p, out))), bi * size),
-                min(bi * size + size, rows) - 1,
-            )
-            j = col_border if right else col_border - 1
-        if i < 0 or j < 0 or i >= rows or j >= cols:
-            return OUTSIDE, out
-        g = out
-        level = min(level + 1, top)
-
-
-@fused
-def settle(dem, a, p, middle, half, g, dr, dc):
-    """Polish a hit on a line of sight that is displaced by (dr, dc): Newton's method in the cell where it is."""
-    rows, cols = dem.shape[0] - 1, dem.shape[1] - 1
-    best = g
-    for _ in range(3):
-        r, c = value(a, 0, p, best) + dr, value(a, 4, p, best) + dc
-        i, j = min(max(int(math.floor(r)), 0), rows - 1), min(max(int(math.floor(c)), 0), cols - 1)
-        z = np.float64(dem[i, j])
-        zr = np.float64(dem[i + 1, j]) - z
-        zc = np.float64(dem[i, j + 1]) - z
-        zrc = np.float64(dem[i + 1, j + 1]) - z - zr - zc
-        u, v = r - i, c - j
-        off = middle - half * best - (z + zr * u + zc * v + zrc * u * v)
-        rate = -half - (
-            (zr + zrc * v) * slope(a, 0, p, best) + (zc + zrc * u) * slope(a, 4, p, best)
+@inlined
+def curve(q, b, s, t, w, at, k):
+    """Take from a cubic polynomial in (s, t, g) what it is in g at (s, t)."""
+    w[at, k] = (
+        q[b]
+        + t * (q[b + 2] + t * (q[b + 8] + t * q[b + 15]))
+        + s
+        * (
+            q[b + 1]
+            + t * (q[b + 4] + t * q[b + 12])
+            + s * (q[b + 7] + t * q[b + 14] + s * q[b + 11])
         )
-        step = off / rate
-        if not abs(step) < 1e-2:  # a crease, a graze, a hole: what was met stands
-            return best
-        best -= step
-        if abs(step) * half < 1e-9:
-            break
-    return best
+    )
+    w[at + 1, k] = (
+        q[b + 3] + s * (q[b + 5] + s * q[b + 17]) + t * (q[b + 6] + s * q[b + 10] + t * q[b + 18])
+    )
+    w[at + 2, k] = q[b + 9] + s * q[b + 13] + t * q[b + 16]
+    w[at + 3, k] = q[b + 19]
+
+
+@inlined
+def start_gently(dem, gentle, shift, bulge, w, k):
+    """Tell whether a line of sight runs wholly over gentle ground inside the window."""
+    r, c = value(w, 0, k, -1.0), value(w, 4, k, -1.0)
+    end_r, end_c = value(w, 0, k, 1.0), value(w, 4, k, 1.0)
+    rows, cols = dem.shape[0] - 1 - bulge, dem.shape[1] - 1 - bulge
+    inside = (
+        (min(r, end_r) >= bulge)
+        & (max(r, end_r) <= rows)
+        & (min(c, end_c) >= bulge)
+        & (max(c, end_c) <= cols)
+    )
+    i = min(max(int(r), 0) >> shift, gentle.shape[0] - 1)
+    j = min(max(int(c), 0) >> shift, gentle.shape[1] - 1)
+    return inside & (gentle[i, j] == 1)
+
+
+@fused
+def sweep(dem, middle, half, bulge, w, count):
+    """Take one step of Newton's method down each line of sight; count those that have not settled.
+
+    A line has settled when what the step leaves is known to be small: it stayed in one cell, where the height above
+    ground is a quadratic. How a hit moves with its line, by row and by column, is left in `_BY_ROW` and `_BY_COL`.
+    """
+    for k in range(count):
+        g = w[_G, k]
+        r, c = value(w, 0, k, g), value(w, 4, k, g)
+        z, zr, zc, zrc = patch_at(dem, r, c)
+        per_rate = 1.0 / (half + zr * slope(w, 0, k, g) + zc * slope(w, 4, k, g))
+        after = min(max(g + (middle - half * g - z) * per_rate, -1.0), 1.0)
+        w[_G, k] = after
+        w[_BY_ROW, k] = -zr * per_rate
+        w[_BY_COL, k] = -zc * per_rate
+        w[_R, k], w[_C, k] = r, c
+        w[_OFF, k] = 3.0 * bulge * (abs(zr) + abs(zc)) * (after - g) ** 2
+        w[_TWIST, k] = zrc
+    for k in range(count):
+        r, c = w[_R, k], w[_C, k]
+        next_r, next_c = value(w, 0, k, w[_G, k]), value(w, 4, k, w[_G, k])
+        off = w[_OFF, k] + abs(w[_TWIST, k] * (next_r - r) * (next_c - c))
+        same_cell = (int(r) == int(next_r)) & (int(c) == int(next_c))
+        w[_OFF, k] = off if same_cell else np.inf
+    left = 0
+    for k in range(count):
+        left += (w[_OFF, k] > SETTLED) & (w[_OPEN, k] > 0.0)
+    return left
 
 
 @fused
 def trace(
-    model, q, dem, maxima, starts, widths, box, jacobian, rounds, row, col, lon, lat, height, status
-):
+    model, q, dem, maxima, starts, widths, gentle, shift, bulge, box, jacobian, rounds, tolerance, row, col,
+    lon, lat, height, status, residual,
+):  # fmt: skip
     """Find the first point of a DEM window that each image position sees.
 
     Parameters
@@ -331,88 +130,117 @@ def trace(
         and longitude and latitude in the model's own units.
     dem, maxima, starts, widths
         Heights above the ellipsoid, and their pyramid.
+    gentle, shift
+        Blocks above which a line meets the surface once, see `pyramid.mark_gentle`; 1 << shift cells make their edge.
+    bulge
+        How far a line leaves its chord at most [px of the DEM].
     box
         Middle and half size of row, column and height [px, px, m].
     jacobian
         Rows and columns of the window by normalised longitude and latitude.
     rounds
         How often a hit is polished: once, where the cubics are close.
+    tolerance
+        How far from its image position a hit may project [px]; one that is further off has diverged.
     row, col
-        Image positions, pixel centres at whole numbers.
+        Image positions, counted as the model does.
     lon, lat, height, status
         Out.
+    residual
+        Out: how far from its image position a hit projects [px].
     """
-    a = np.empty((CURVES, BATCH))
-    ls, ss, gs = np.empty(BATCH), np.empty(BATCH), np.empty(BATCH)
-    xs, ys, ex, ey = np.empty(BATCH), np.empty(BATCH), np.empty(BATCH), np.empty(BATCH)
+    w = np.empty((_PLACES, BATCH))
     middle, half = box[4], box[5]
     per_row, per_col = 1.0 / box[1], 1.0 / box[3]
-    per_line, per_samp, per_height = (
-        1.0 / model[LINE_SCALE],
-        1.0 / model[SAMP_SCALE],
-        1.0 / model[HEIGHT_SCALE],
-    )
-    top = starts.size - 1
+    per_line, per_samp = 1.0 / model[LINE_SCALE], 1.0 / model[SAMP_SCALE]
+    per_height = 1.0 / model[HEIGHT_SCALE]
+    long_off, long_scale = model[LONG_OFF], model[LONG_SCALE]
+    lat_off, lat_scale = model[LAT_OFF], model[LAT_SCALE]
+    w[_G] = 0.0
     for first in range(0, row.size, BATCH):
         count = min(BATCH, row.size - first)
         for k in range(count):
-            ss[k] = (col[first + k] - box[2]) * per_col
-            ls[k] = (row[first + k] - box[0]) * per_row
-        for n in range(2):
-            b = 20 * n
-            for k in range(count):
-                s, t = ss[k], ls[k]
-                a[4 * n, k] = (
-                    q[b]
-                    + t * (q[b + 2] + t * (q[b + 8] + t * q[b + 15]))
-                    + s
-                    * (
-                        q[b + 1]
-                        + t * (q[b + 4] + t * q[b + 12])
-                        + s * (q[b + 7] + t * q[b + 14] + s * q[b + 11])
-                    )
-                )
-                a[4 * n + 1, k] = (
-                    q[b + 3]
-                    + s * (q[b + 5] + s * q[b + 17])
-                    + t * (q[b + 6] + s * q[b + 10] + t * q[b + 18])
-                )
-                a[4 * n + 2, k] = q[b + 9] + s * q[b + 13] + t * q[b + 16]
-                a[4 * n + 3, k] = q[b + 19]
+            t = (row[first + k] - box[0]) * per_row
+            s = (col[first + k] - box[2]) * per_col
+            w[_T, k], w[_S, k] = t, s
+            w[_LINE, k] = (row[first + k] - model[LINE_OFF]) * per_line
+            w[_SAMP, k] = (col[first + k] - model[SAMP_OFF]) * per_samp
+            curve(q, 0, s, t, w, 0, k)
+            curve(q, 20, s, t, w, 4, k)
+        some = 0
         for k in range(count):
-            far = max(abs(2.0 * a[1, k]), abs(2.0 * a[5, k]))
-            level = -1
-            size = 1.5
-            while level < top and size < far:
-                level += 1
-                size = float(BASE << level)
-            status[first + k], gs[k] = walk(dem, maxima, starts, widths, a, k, middle, half, level)
+            w[_OPEN, k] = start_gently(dem, gentle, shift, bulge, w, k)
+            some += w[_OPEN, k] > 0.0
+        if some:
+            for _ in range(MOST_SWEEPS):
+                if sweep(dem, middle, half, bulge, w, count) == 0:
+                    break
         for k in range(count):
-            ex[k] = ey[k] = 0.0
+            status[first + k] = HIT
+            if not (w[_OPEN, k] > 0.0 and w[_OFF, k] <= SETTLED):
+                status[first + k] = alone(dem, maxima, starts, widths, w, k, middle, half)
+        for k in range(count):
+            w[_EX, k] = w[_EY, k] = 0.0
         for _ in range(rounds):
             for k in range(count):
-                x, y = (
-                    polynomial(q, 40, ss[k], ls[k], gs[k]),
-                    polynomial(q, 60, ss[k], ls[k], gs[k]),
+                g = w[_G, k]
+                x = polynomial(q, 40, w[_S, k], w[_T, k], g)
+                y = polynomial(q, 60, w[_S, k], w[_T, k], g)
+                h = (middle - half * g - model[HEIGHT_OFF]) * per_height
+                nx, ny, _, _ = newton(
+                    model, w[_LINE, k], w[_SAMP, k], x + w[_EX, k], y + w[_EY, k], h
                 )
-                h = (middle - half * gs[k] - model[HEIGHT_OFF]) * per_height
-                line = (row[first + k] - model[LINE_OFF]) * per_line
-                samp = (col[first + k] - model[SAMP_OFF]) * per_samp
-                nx, ny, _, _ = newton(model, line, samp, x + ex[k], y + ey[k], h)
-                ex[k], ey[k] = nx - x, ny - y
-            for k in range(count):
-                if status[first + k] == HIT:
-                    dr = jacobian[0, 0] * ex[k] + jacobian[0, 1] * ey[k]
-                    dc = jacobian[1, 0] * ex[k] + jacobian[1, 1] * ey[k]
-                    gs[k] = settle(dem, a, k, middle, half, gs[k], dr, dc)
+                w[_EX, k], w[_EY, k] = nx - x, ny - y
+            if rounds == 1:
+                for k in range(count):
+                    dr = jacobian[0, 0] * w[_EX, k] + jacobian[0, 1] * w[_EY, k]
+                    dc = jacobian[1, 0] * w[_EX, k] + jacobian[1, 1] * w[_EY, k]
+                    move = w[_BY_ROW, k] * dr + w[_BY_COL, k] * dc
+                    w[_G, k] += move if abs(move) < FARTHEST else 0.0
+            else:
+                for k in range(count):
+                    if status[first + k] == HIT:
+                        dr = jacobian[0, 0] * w[_EX, k] + jacobian[0, 1] * w[_EY, k]
+                        dc = jacobian[1, 0] * w[_EX, k] + jacobian[1, 1] * w[_EY, k]
+                        w[_G, k] = settle(dem, w, k, middle, half, w[_G, k], dr, dc)
         for k in range(count):
-            xs[k] = polynomial(q, 40, ss[k], ls[k], gs[k]) + ex[k]
-            ys[k] = polynomial(q, 60, ss[k], ls[k], gs[k]) + ey[k]
+            g = w[_G, k]
+            z = middle - half * g
+            x = polynomial(q, 40, w[_S, k], w[_T, k], g) + w[_EX, k]
+            y = polynomial(q, 60, w[_S, k], w[_T, k], g) + w[_EY, k]
+            w[_X, k], w[_Y, k], w[_H, k] = x, y, z
+            h = (z - model[HEIGHT_OFF]) * per_height
+            w[_OFF, k] = misfit(model, w[_LINE, k], w[_SAMP, k], x, y, h)
+        for k in range(count):  # few arrays a loop: LLVM compares all pairs, or gives up
+            lon[first + k] = wrap(w[_X, k] * long_scale + long_off)
+            lat[first + k] = w[_Y, k] * lat_scale + lat_off
+        for k in range(count):
+            height[first + k] = w[_H, k]
+            residual[first + k] = w[_OFF, k]
         for k in range(count):
             n = first + k
-            if status[n] == HIT:
-                lon[n] = wrap(xs[k] * model[LONG_SCALE] + model[LONG_OFF])
-                lat[n] = ys[k] * model[LAT_SCALE] + model[LAT_OFF]
-                height[n] = middle - half * gs[k]
-            else:
-                lon[n] = lat[n] = height[n] = np.nan
+            if status[n] == HIT and not residual[n] <= tolerance:
+                status[n] = DIVERGED
+            if status[n] != HIT:
+                lon[n] = lat[n] = height[n] = residual[n] = np.nan
+
+
+@fused
+def alone(dem, maxima, starts, widths, w, k, middle, half):
+    """Follow one line of sight of a batch down by itself."""
+    far = max(abs(2.0 * w[1, k]), abs(2.0 * w[5, k]))
+    level = -1
+    size = 1.5
+    while level < starts.size - 1 and size < far:
+        level += 1
+        size = float(BASE << level)
+    status, g = walk(dem, maxima, starts, widths, w, k, middle, half, level)
+    w[_BY_ROW, k] = w[_BY_COL, k] = 0.0
+    if status == HIT:
+        g = settle(dem, w, k, middle, half, g, 0.0, 0.0)
+        _, zr, zc, _ = patch_at(dem, value(w, 0, k, g), value(w, 4, k, g))
+        rate = half + zr * slope(w, 0, k, g) + zc * slope(w, 4, k, g)
+        w[_BY_ROW, k] = -zr / rate
+        w[_BY_COL, k] = -zc / rate
+    w[_G, k] = g
+    return status

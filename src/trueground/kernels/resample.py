@@ -6,11 +6,28 @@ import math
 
 import numpy as np
 
-from trueground.kernels import kernel
+from trueground.kernels import fused, kernel
 
 # px. Round-off of a coordinate computed in another order (1/3600 degree, metres in the millions) falls a hair beside
 # the node that is meant: it must not give weight to that node's neighbour, which may be a hole, or lie outside.
 SLACK = 1e-6
+BATCH = 64  # points that go together; their work stays in the first cache
+_FR, _FC, _Z00, _Z01, _Z10, _Z11, _VALUE, _PLACES = range(8)
+
+
+@fused
+def extent(row, col, rows, cols):
+    """First and last row and column of the pixels of an image that hold some points; how many lie in it."""
+    first_r, last_r, first_c, last_c, number = rows, -1, cols, -1, 0
+    for k in range(row.size):
+        inside = (row[k] >= 0.0) & (row[k] <= rows) & (col[k] >= 0.0) & (col[k] <= cols)
+        i = int(row[k]) if inside else -1
+        j = int(col[k]) if inside else -1
+        last_r, last_c = max(last_r, i), max(last_c, j)
+        first_r = min(first_r, i if inside else rows)
+        first_c = min(first_c, j if inside else cols)
+        number += inside
+    return first_r, last_r, first_c, last_c, number
 
 
 @kernel
@@ -103,7 +120,44 @@ def cubic(source, row0, col0, rows, cols, out):
         out[k] = value
 
 
-@kernel
+@fused
+def valid_bilinear(source, row0, col0, row, col, nodata):
+    """Interpolate between those of four pixels that are valid, where the pixel that holds the point is; else NaN."""
+    height, width = source.shape
+    if not (row == row and col == col):
+        return np.nan
+    i = int(math.floor(row)) - row0
+    j = int(math.floor(col)) - col0
+    if not (0 <= i < height and 0 <= j < width):
+        return np.nan
+    held = source[i, j]
+    if held == nodata or held != held:
+        return np.nan
+    r = math.floor(row - 0.5)
+    c = math.floor(col - 0.5)
+    fr = row - 0.5 - r
+    fc = col - 0.5 - c
+    i = int(r) - row0
+    j = int(c) - col0
+    total = 0.0
+    weight = 0.0
+    for m in range(2):
+        if not 0 <= i + m < height:
+            continue
+        wr = fr if m == 1 else 1.0 - fr
+        for n in range(2):
+            if not 0 <= j + n < width:
+                continue
+            value = np.float64(source[i + m, j + n])
+            if value == nodata or value != value:
+                continue
+            w = wr * (fc if n == 1 else 1.0 - fc)
+            total += w * value
+            weight += w
+    return total / weight
+
+
+@fused
 def image_bilinear(
     source, row0, col0, rows, cols, nodata, fill, declared, lowest, highest, integer, out
 ):
@@ -112,43 +166,54 @@ def image_bilinear(
     Weights of invalid or missing neighbours go to the others, so that neither nodata nor the frame
     bleeds in and the footprint is that of `nearest`. Where the product declares
     `fill` as its nodata, a valid integer that would round to it is moved by one.
+
+    Which formula a pixel gets depends on its own neighbours alone: four valid ones are taken by all of a batch
+    together, the rest one by one.
     """
     height, width = source.shape
-    for k in range(rows.size):
-        out[k] = fill
-        if not (rows[k] == rows[k] and cols[k] == cols[k]):
-            continue
-        i = int(math.floor(rows[k])) - row0
-        j = int(math.floor(cols[k])) - col0
-        if not (0 <= i < height and 0 <= j < width):
-            continue
-        held = source[i, j]
-        if held == nodata or held != held:
-            continue
-        r = math.floor(rows[k] - 0.5)
-        c = math.floor(cols[k] - 0.5)
-        fr = rows[k] - 0.5 - r
-        fc = cols[k] - 0.5 - c
-        i = int(r) - row0
-        j = int(c) - col0
-        total = 0.0
-        weight = 0.0
-        for m in range(2):
-            if not 0 <= i + m < height:
-                continue
-            wr = fr if m == 1 else 1.0 - fr
-            for n in range(2):
-                if not 0 <= j + n < width:
-                    continue
-                value = source[i + m, j + n]
-                if value == nodata or value != value:
-                    continue
-                w = wr * (fc if n == 1 else 1.0 - fc)
-                total += w * value
-                weight += w
-        result = total / weight
+    next_r, next_c = np.uintp(min(1, height - 1)), np.uintp(min(1, width - 1))
+    moved = fill + 1.0 if fill < highest else fill - 1.0
+    w = np.empty((_PLACES, BATCH))
+    at = np.empty((2, BATCH), dtype=np.uintp)
+    for first in range(0, rows.size, BATCH):
+        count = min(BATCH, rows.size - first)
+        for k in range(count):
+            r, c = rows[first + k] - 0.5, cols[first + k] - 0.5
+            inside = (
+                (r >= row0) & (r < row0 + height - 1) & (c >= col0) & (c < col0 + width - 1)
+            )  # False for NaN
+            floor_r = np.floor(r) if inside else np.float64(row0)
+            floor_c = np.floor(c) if inside else np.float64(col0)
+            at[0, k], at[1, k] = int(floor_r) - row0, int(floor_c) - col0
+            w[_FR, k] = r - floor_r if inside else np.nan
+            w[_FC, k] = c - floor_c
+        for k in range(count):  # the one part that does not vectorise, kept small
+            i, j = at[0, k], at[1, k]
+            w[_Z00, k], w[_Z01, k] = source[i, j], source[i, j + next_c]
+            w[_Z10, k], w[_Z11, k] = source[i + next_r, j], source[i + next_r, j + next_c]
+        for k in range(count):
+            z00, z01, z10, z11 = w[_Z00, k], w[_Z01, k], w[_Z10, k], w[_Z11, k]
+            top = z00 + (z01 - z00) * w[_FC, k]
+            bottom = z10 + (z11 - z10) * w[_FC, k]
+            value = top + (bottom - top) * w[_FR, k]
+            valid = (z00 != nodata) & (z01 != nodata) & (z10 != nodata) & (z11 != nodata)
+            w[_VALUE, k] = value if valid else np.nan
+        odd = 0
+        for k in range(count):
+            odd += w[_VALUE, k] != w[_VALUE, k]
+        if odd:
+            for k in range(count):
+                if w[_VALUE, k] != w[_VALUE, k]:
+                    w[_VALUE, k] = valid_bilinear(
+                        source, row0, col0, rows[first + k], cols[first + k], nodata
+                    )
         if integer:
-            result = min(max(np.rint(result), lowest), highest)
-            if declared and result == fill:
-                result = result + 1.0 if result < highest else result - 1.0
-        out[k] = result
+            for k in range(count):
+                value = w[_VALUE, k]
+                whole = min(max(np.rint(value), lowest), highest)
+                whole = moved if declared and whole == fill else whole
+                out[first + k] = whole if value == value else fill
+        else:
+            for k in range(count):
+                value = w[_VALUE, k]
+                out[first + k] = value if value == value else fill

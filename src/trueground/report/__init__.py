@@ -7,6 +7,7 @@ templates compute nothing.
 from __future__ import annotations
 
 from trueground.report.alignment import write_alignment_report
+from trueground.report.convergence import write_convergence_report
 from trueground.report.demo import write_demo_report
 
-__all__ = ["write_alignment_report", "write_demo_report"]
+__all__ = ["write_alignment_report", "write_convergence_report", "write_demo_report"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,11 +35,13 @@ from trueground.warp import on_grid
 
 if TYPE_CHECKING:
     import geopandas as gpd
+    from matplotlib.figure import Figure
 
 MAP_PIXELS = 1400
 IMAGE_PIXELS = 1600
 _THUMBNAIL_PIXELS = 720
 _SHARP = 900  # px: smaller maps are enlarged by a whole factor, so that outlines stay fine
+_FIGURE_DPI = 220.0
 _INCHES = 6.0  # width of a map, as the width of lines sees it
 _LARGEST_PNG = 300_000  # bytes; a noisy map is several times larger than as WebP
 
@@ -88,12 +91,22 @@ def _limit_decimals(limit: float) -> int:
 
 def histogram_picture(before: Histogram, after: Histogram, *, alt: str, caption: str) -> Picture:
     """Draw two histograms, for a light and for a dark page."""
+
+    def draw(fig: Figure) -> None:
+        plot_histogram(before, after, fig.subplots())
+
+    return figure_picture(draw, (4.8, 3.3), alt=alt, caption=caption)
+
+
+def figure_picture(
+    draw: Callable[[Figure], None], inches: tuple[float, float], *, alt: str, caption: str = ""
+) -> Picture:
+    """Draw a figure of some width and height, for a light and for a dark page."""
     drawn: list[bytes] = []
-    width, height, dpi = 4.8, 3.3, 220.0
     for name in ("light", "dark"):
         with theme("dark" if name == "dark" else "light"):
-            fig = figure(width, height, dpi=dpi)
-            plot_histogram(before, after, fig.subplots())
+            fig = figure(*inches, dpi=_FIGURE_DPI)
+            draw(fig)
             drawn.append(figure_png(fig))
     light, dark = (_data_uri(png, "image/png") for png in drawn)
     return Picture(
@@ -101,8 +114,8 @@ def histogram_picture(before: Histogram, after: Histogram, *, alt: str, caption:
         dark=dark,
         alt=alt,
         caption=caption,
-        width=round(width * dpi),
-        height=round(height * dpi),
+        width=round(inches[0] * _FIGURE_DPI),
+        height=round(inches[1] * _FIGURE_DPI),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from trueground.dem import Dem
 from trueground.errors import InputError
 from trueground.rpc.classic import Solver, named
-from trueground.rpc.located import HALF_PIXEL, Float, Located
+from trueground.rpc.located import Float, Located
 from trueground.rpc.patch import Box, OnNodata, Patch, UnfitPatchError
 from trueground.status import Status
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from trueground.rpc.model import Rpc
 
 Indices = NDArray[np.intp]
+Arrays = tuple[Float, Float, Float, NDArray[np.uint8], Float]
+"""Longitude, latitude, height, status, residual."""
 
 _TOLERANCE = 1e-6  # px, of the hit from its line of sight
 _HELPS = 0.5  # of its error is what a quarter of a piece has at most where halving helps
@@ -76,32 +78,29 @@ def localize_on(  # noqa: PLR0917 (model, surface, row, col: the order that ever
         return (named(solver) if isinstance(solver, str) else solver).locate(rpc, dem, row, col)
     row, col = np.asarray(row, dtype=np.float64), np.asarray(col, dtype=np.float64)
     shape = np.broadcast_shapes(row.shape, col.shape)
-    rows = np.broadcast_to(row, shape).reshape(-1) - HALF_PIXEL
-    cols = np.broadcast_to(col, shape).reshape(-1) - HALF_PIXEL
-    found = Located(
-        np.full(rows.size, np.nan),
-        np.full(rows.size, np.nan),
-        np.full(rows.size, np.nan),
-        np.full(rows.size, Status.BAD_INPUT, dtype=np.uint8),
+    rows = np.broadcast_to(row, shape).reshape(-1)
+    cols = np.broadcast_to(col, shape).reshape(-1)
+    work = _Work(rpc, dem, rows, cols, on_nodata)
+    work.solve(None)
+    lon, lat, height, status, residual = work.found
+    return Located(
+        lon.reshape(shape),
+        lat.reshape(shape),
+        height.reshape(shape),
+        status.reshape(shape),
+        residual=residual.reshape(shape),
     )
-    usable = np.isfinite(rows) & np.isfinite(cols)
-    work = _Work(rpc, dem, rows, cols, found, on_nodata)
-    if usable.all():
-        work.solve(None)
-    elif usable.any():
-        work.solve(np.flatnonzero(usable))
-    lon, lat, height = (a.reshape(shape) for a in found[:3])
-    return Located(lon, lat, height, found.status.reshape(shape))
 
 
 class _Work:
     """Positions to be located, and where their results go."""
 
     def __init__(  # noqa: PLR0917 (all that a group needs)
-        self, rpc: Rpc, dem: Dem, rows: Float, cols: Float, found: Located, on_nodata: OnNodata
+        self, rpc: Rpc, dem: Dem, rows: Float, cols: Float, on_nodata: OnNodata
     ) -> None:
         self.rpc, self.dem, self.on_nodata = rpc, dem, on_nodata
-        self.rows, self.cols, self.found = rows, cols, found
+        self.rows, self.cols = rows, cols
+        self.found = _room(rows.size)
 
     def solve(
         self, chosen: Indices | None, *, before: tuple[float, float] = (np.inf, np.inf)
@@ -117,6 +116,11 @@ class _Work:
         if rows.size == 0:
             return
         box: Box = float(rows.min()), float(rows.max()), float(cols.min()), float(cols.max())
+        if not np.isfinite(box).all():
+            usable = np.isfinite(rows) & np.isfinite(cols)
+            self._fail(_of(chosen, np.flatnonzero(~usable)), Status.BAD_INPUT)
+            self.solve(_of(chosen, np.flatnonzero(usable)), before=before)
+            return
         try:
             patch = Patch.of(self.rpc, self.dem, box, on_nodata=self.on_nodata)
         except UnfitPatchError as unfit:
@@ -126,34 +130,27 @@ class _Work:
                 self._halve(chosen, (rows, cols), errors=(unfit.error, before[0]))
                 return
             if not useful:
-                self._fail(np.arange(rows.size) if chosen is None else chosen)
+                self._fail(chosen, Status.DIVERGED)
                 return
             patch = Patch.of(self.rpc, self.dem, box, on_nodata=self.on_nodata, bound=_USELESS)
         if isinstance(patch, Status):
-            self.found.status[slice(None) if chosen is None else chosen] = patch
+            self._fail(chosen, patch)
             return
-        if chosen is None:
-            out = self.found
-        else:
-            lon, lat, height = np.empty((3, rows.size))
-            out = Located(lon, lat, height, np.empty(rows.size, dtype=np.uint8))
-        patch.trace(rows, cols, out)
-        off = self._unproven(rows, cols, out, on_ground=patch.rounds > 1)
+        out = self.found if chosen is None else _room(rows.size)
+        patch.trace(rows, cols, _TOLERANCE, out)
         if chosen is not None:
-            self.found.lon[chosen], self.found.lat[chosen] = out.lon, out.lat
-            self.found.height[chosen], self.found.status[chosen] = out.height, out.status
-        if off.size:
-            self._fail(off if chosen is None else chosen[off])
+            whole: tuple[NDArray[Any], ...] = self.found
+            for values, part in zip(whole, out, strict=True):
+                values[chosen] = part
+        if patch.rounds > 1 and self.on_nodata == "fail":
+            self._fail(_of(chosen, self._off_ground(out)), Status.DIVERGED)
 
-    def _unproven(self, rows: Float, cols: Float, out: Located, *, on_ground: bool) -> Indices:
-        """Return the hits that do not lie on their line of sight by the RPC itself, or not on the DEM."""
-        row, col = self.rpc.project(out.lon, out.lat, out.height)
-        off = np.maximum(np.abs(row - HALF_PIXEL - rows), np.abs(col - HALF_PIXEL - cols))
-        proven = off <= _TOLERANCE
-        if on_ground and self.on_nodata == "fail":
-            surface = replace(self.dem, interpolation="bilinear")
-            proven &= np.abs(out.height - surface.heights(out.lon, out.lat)) <= _OFF_GROUND
-        return np.flatnonzero((out.status == Status.OK) & ~proven)
+    def _off_ground(self, out: Arrays) -> Indices:
+        """Return the hits that do not lie on the DEM."""
+        lon, lat, height, status, _ = out
+        surface = replace(self.dem, interpolation="bilinear")
+        on = np.abs(height - surface.heights(lon, lat)) <= _OFF_GROUND
+        return np.flatnonzero((status == Status.OK) & ~on)
 
     def _halve(
         self, chosen: Indices | None, at: tuple[Float, Float], *, errors: tuple[float, float]
@@ -165,7 +162,17 @@ class _Work:
         for half in (which[first], which[~first]):
             self.solve(half, before=errors)
 
-    def _fail(self, which: Indices) -> None:
-        for values in self.found[:3]:
-            values[which] = np.nan
-        self.found.status[which] = Status.DIVERGED
+    def _fail(self, which: Indices | None, status: Status) -> None:
+        lon, lat, height, statuses, residual = self.found
+        for values in (lon, lat, height, residual):
+            values[slice(None) if which is None else which] = np.nan
+        statuses[slice(None) if which is None else which] = status
+
+
+def _room(number: int) -> Arrays:
+    lon, lat, height, residual = np.empty((4, number))
+    return lon, lat, height, np.empty(number, dtype=np.uint8), residual
+
+
+def _of(chosen: Indices | None, some: Indices) -> Indices:
+    return some if chosen is None else chosen[some]

@@ -9,15 +9,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trueground.errors import InputError, RpcError
-from trueground.kernels import rational
+from trueground.kernels import derivatives, rational
+from trueground.rpc import viewing
 from trueground.rpc.located import HALF_PIXEL, Float, Located
 from trueground.rpc.terms import cubic_terms
-from trueground.status import Status
+from trueground.rpc.viewing import Extrapolation, GroundSampling, Viewing
 
 if TYPE_CHECKING:
     from trueground.dem import Dem
     from trueground.rpc.classic import Solver
     from trueground.rpc.direct_model import DirectModel
+    from trueground.rpc.footprint import Footprint
     from trueground.rpc.patch import OnNodata
 
 Coefficients = tuple[float, ...]
@@ -109,6 +111,8 @@ class Rpc:
             if not any(getattr(self, name)):
                 msg = f"{name.upper()} is all zeros: the denominator vanishes everywhere; the RPC is damaged"
                 raise RpcError(msg)
+        packed[rational.LINE_OFF] += HALF_PIXEL
+        packed[rational.SAMP_OFF] += HALF_PIXEL
         packed.flags.writeable = False
         object.__setattr__(self, "_packed", packed)
         first_guess, steps = _start_of(packed)
@@ -117,7 +121,7 @@ class Rpc:
 
     @property
     def packed(self) -> Float:
-        """The model as kernels take it, see `kernels.rational`."""
+        """The model as kernels take it, see `kernels.rational`; its offsets count from the outer corner."""
         return self._packed
 
     def project(self, lon: ArrayLike, lat: ArrayLike, height: ArrayLike) -> tuple[Float, Float]:
@@ -137,12 +141,8 @@ class Rpc:
             denominator vanishes.
         """
         (lon, lat, height), shape = _flat(lon, lat, height)
-        row, col = np.empty(lon.shape), np.empty(lon.shape)
+        row, col = np.empty((2, lon.size))
         rational.project(self._packed, lon, lat, height, row, col)
-        row += HALF_PIXEL
-        col += HALF_PIXEL
-        bad = ~(np.isfinite(row) & np.isfinite(col))
-        row[bad] = col[bad] = np.nan
         return row.reshape(shape), col.reshape(shape)
 
     def localize(self, row: ArrayLike, col: ArrayLike, height: ArrayLike) -> Located:
@@ -163,24 +163,13 @@ class Rpc:
             Longitude, latitude, height and a status for each point.
         """
         (row, col, height), shape = _flat(row, col, height)
-        lon, lat = np.empty(row.shape), np.empty(row.shape)
+        lon, lat, z = np.empty((3, row.size))
         status = np.empty(row.shape, dtype=np.uint8)
         rational.localize(
-            self._packed,
-            self._start,
-            row - HALF_PIXEL,
-            col - HALF_PIXEL,
-            height,
-            _TOLERANCE,
-            self._steps,
-            lon,
-            lat,
-            status,
-        )
-        status[~(np.isfinite(row) & np.isfinite(col) & np.isfinite(height))] = Status.BAD_INPUT
-        height = np.where(status == Status.OK, height, np.nan)
+            self._packed, self._start, row, col, height, _TOLERANCE, self._steps, lon, lat, z, status
+        )  # fmt: skip
         return Located(
-            lon.reshape(shape), lat.reshape(shape), height.reshape(shape), status.reshape(shape)
+            lon.reshape(shape), lat.reshape(shape), z.reshape(shape), status.reshape(shape)
         )
 
     def localize_on(
@@ -197,16 +186,69 @@ class Rpc:
 
         return localize_on(self, dem, row, col, solver=solver, on_nodata=on_nodata)
 
+    def project_jacobian(
+        self, lon: ArrayLike, lat: ArrayLike, height: ArrayLike
+    ) -> tuple[Float, Float, Float]:
+        """Return image positions of ground points, and their derivatives.
+
+        By the quotient rule, exact up to round-off.
+
+        Parameters
+        ----------
+        lon, lat
+            Degrees on WGS 84, any shape, broadcast with `height`.
+        height
+            Metres above the WGS 84 ellipsoid.
+
+        Returns
+        -------
+        row, col
+            As of `project`.
+        jacobian
+            (..., 2, 3): row and column by longitude, latitude [px per degree] and height [px per metre]; NaN for NaN,
+            and where a denominator vanishes.
+        """
+        (x, y, h), shape = _flat(lon, lat, height)
+        jacobian = np.empty((x.size, 2, 3))
+        derivatives.project_jacobian(self._packed, x, y, h, jacobian)
+        return *self.project(lon, lat, height), jacobian.reshape(*shape, 2, 3)
+
+    def viewing(self, row: ArrayLike, col: ArrayLike, height: ArrayLike) -> Viewing:
+        """Return incidence and azimuth [degrees] at which image positions are seen; see `viewing.viewing`."""
+        return viewing.viewing(self, row, col, height)
+
+    def ground_sampling(self, row: ArrayLike, col: ArrayLike, height: ArrayLike) -> GroundSampling:
+        """Return metres on the ground per row and per column; see `viewing.ground_sampling`."""
+        return viewing.ground_sampling(self, row, col, height)
+
+    def footprint(
+        self,
+        rows: float,
+        cols: float,
+        *,
+        dem: Dem | None = None,
+        height: ArrayLike | None = None,
+        steps: int = 64,
+    ) -> Footprint:
+        """Return the outline on the ground of an image of this size [px]; see `footprint.footprint`."""
+        from trueground.rpc.footprint import footprint
+
+        return footprint(self, rows, cols, dem=dem, height=height, steps=steps)
+
+    def extrapolation(self, lon: ArrayLike, lat: ArrayLike, height: ArrayLike) -> Extrapolation:
+        """Return how far points lie outside of what the RPC was made for; see `viewing.extrapolation`."""
+        return viewing.extrapolation(self, lon, lat, height)
+
     def in_domain(self, lon: ArrayLike, lat: ArrayLike, height: ArrayLike) -> NDArray[np.bool_]:
         """Tell which ground points are so near to what the RPC was made for that its answer means something.
 
         That is three times its extent to each side, and 200 times its range of heights: outside of the heights RPCs
         drift slowly (Pleiades: 0.01 px after seven ranges, 0.9 px after fifty), beside the scene they run wild.
         """
-        x = np.mod(np.asarray(lon) - self.long_off + 180.0, 360.0) - 180.0
-        y = np.asarray(lat) - self.lat_off
-        h = np.asarray(height) - self.height_off
         with np.errstate(invalid="ignore"):
+            x = np.mod(np.asarray(lon) - self.long_off + 180.0, 360.0) - 180.0
+            y = np.asarray(lat) - self.lat_off
+            h = np.asarray(height) - self.height_off
             return np.asarray(
                 (np.abs(x) <= _FAR * abs(self.long_scale))
                 & (np.abs(y) <= _FAR * abs(self.lat_scale))

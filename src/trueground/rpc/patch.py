@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from trueground.dem import Dem
 from trueground.grid import Window
-from trueground.kernels import rays
+from trueground.kernels import pyramid, rays
 from trueground.rpc.located import Float
 from trueground.rpc.terms import cubic_terms
 from trueground.status import Status
@@ -24,9 +24,11 @@ Box = tuple[float, float, float, float]
 """First and last row, first and last column [px]."""
 
 LARGEST_WINDOW = 1 << 24  # px of the DEM read at once
-_LOWEST, _HIGHEST = -600.0, 9000.0  # m above the ellipsoid: no ground lies beyond
+# m above the ellipsoid, beyond which no ground lies, on any planet and with relief exaggerated; and, where the model
+# fails so far out, that of the Earth.
+_GROUND = ((-12_000.0, 30_000.0), (-600.0, 9000.0))
 _MARGIN = 1.0  # m above and below the DEM's range
-_NARROWINGS = 4  # of the range of heights that there can be
+_NARROWINGS = 6  # of the range of heights that there can be
 _IMAGE_ERROR = 2e-5  # px of the image, allowed to the cubics: Newton's method mends it
 _DEM_ERROR = 1e-8  # px of the DEM, allowed where the way from there to longitude and latitude is not straight
 _STRAIGHT = 1e-9  # px of the DEM
@@ -60,23 +62,65 @@ class UnfitPatchError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Relief:
+    """A window of the DEM, and what is known of its blocks before lines of sight are followed through them."""
+
+    surface: NDArray[np.float32]
+    """Heights above the ellipsoid [m]."""
+    maxima: NDArray[np.float32]
+    starts: NDArray[np.int64]
+    widths: NDArray[np.int64]
+    """The pyramid, see `pyramid.build_pyramid`."""
+    gentle: NDArray[np.uint8]
+    """Blocks above which a line of sight meets the surface once, see `pyramid.mark_gentle`."""
+    shift: int
+    """`1 << shift` cells make the edge of these blocks."""
+    bulge: float
+    """How far a line of sight leaves its chord at most [cells]."""
+
+    @classmethod
+    def of(cls, surface: NDArray[np.float32], cubics: Float, *, half: float) -> Relief:
+        """Look at a window through which lines of sight run as `cubics` (20, 4) say, falling by `half` [m] a unit."""
+        rows, cols = surface.shape[0] - 1, surface.shape[1] - 1
+        levels = pyramid.pyramid_levels(rows, cols)
+        starts, widths = np.empty(levels, dtype=np.int64), np.empty(levels, dtype=np.int64)
+        size = pyramid.build_pyramid(surface, starts, widths, np.empty(0, dtype=np.float32))
+        maxima = np.empty(size, dtype=np.float32)
+        pyramid.build_pyramid(surface, starts, widths, maxima)
+        q = np.abs(cubics[:, :2])
+        per_row, per_col = (
+            q[[3, 5, 6, 10, 17, 18]].sum(axis=0) + 2.0 * q[[9, 13, 16]].sum(axis=0) + 3.0 * q[19]
+        )
+        reach = math.ceil(2.0 * max(per_row, per_col, pyramid.BASE / 2.0))
+        shift = (reach - 1).bit_length()
+        edge = 1 << shift
+        gentle = np.empty((-(-rows // edge), -(-cols // edge)), dtype=np.uint8)
+        pyramid.mark_gentle(surface, edge, per_row, per_col, half, gentle)
+        return cls(
+            surface=surface,
+            maxima=maxima,
+            starts=starts,
+            widths=widths,
+            gentle=gentle,
+            shift=shift,
+            bulge=float((q[[9, 13, 16, 19]].sum(axis=0)).max()),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Patch:
     """Cubics that say where the lines of sight of a piece of the image run through a window of the DEM."""
 
     rpc: Rpc
     box: Float
-    """Middle and half size of row, column [px from pixel centres] and height [m above the ellipsoid]."""
+    """Middle and half size of row, column [px] and height [m above the ellipsoid]."""
     cubics: Float
     """(80,) row and column in the window, normalised longitude and latitude; see `rays.trace`."""
     jacobian: Float
     """(2, 2) rows and columns of the window by normalised longitude and latitude."""
     rounds: int
     """How often a hit has to be polished."""
-    surface: NDArray[np.float32]
-    """Heights above the ellipsoid [m]."""
-    maxima: NDArray[np.float32]
-    starts: NDArray[np.int64]
-    widths: NDArray[np.int64]
+    relief: Relief
 
     @classmethod
     def of(
@@ -127,30 +171,28 @@ class Patch:
             error = max(error, float(errors[:2].max()) / _DEM_ERROR)
         if not error <= bound:
             raise UnfitPatchError(error)
-        levels = rays.pyramid_levels(surface.shape[0] - 1, surface.shape[1] - 1)
-        starts, widths = np.empty(levels, dtype=np.int64), np.empty(levels, dtype=np.int64)
-        size = rays.build_pyramid(surface, starts, widths, np.empty(0, dtype=np.float32))
-        maxima = np.empty(size, dtype=np.float32)
-        rays.build_pyramid(surface, starts, widths, maxima)
+        relief = Relief.of(surface, cubics, half=placed[5])
         return cls(
             rpc=rpc,
             box=placed,
             cubics=np.ascontiguousarray(cubics.T).reshape(-1),
             jacobian=jacobian,
             rounds=1 if error <= 1.0 else _MANY_ROUNDS,
-            surface=surface,
-            maxima=maxima,
-            starts=starts,
-            widths=widths,
+            relief=relief,
         )
 
-    def trace(
-        self, row: Float, col: Float, out: tuple[Float, Float, Float, NDArray[np.uint8]]
+    def trace(  # noqa: PLR0917 (what the kernel takes)
+        self,
+        row: Float,
+        col: Float,
+        tolerance: float,
+        out: tuple[Float, Float, Float, NDArray[np.uint8], Float],
     ) -> None:
-        """Find the first point that each position [px from pixel centres] sees; see `rays.trace`."""
+        """Find the first point that each position [px] sees, within `tolerance` [px]; see `rays.trace`."""
+        relief = self.relief
         rays.trace(
-            self.rpc.packed, self.cubics, self.surface, self.maxima, self.starts, self.widths, self.box,
-            self.jacobian, self.rounds, row, col, *out,
+            self.rpc.packed, self.cubics, relief.surface, relief.maxima, relief.starts, relief.widths, relief.gentle,
+            relief.shift, relief.bulge, self.box, self.jacobian, self.rounds, tolerance, row, col, *out,
         )  # fmt: skip
 
 
@@ -167,9 +209,7 @@ def _seen(
 ) -> Float:
     """Return (nodes, 4) row and column in the window, normalised longitude and latitude, of nodes of a box."""
     col, row, level = nodes
-    at = rpc.localize(
-        box[0] + row * box[1] + 0.5, box[2] + col * box[3] + 0.5, box[4] - level * box[5]
-    )
+    at = rpc.localize(box[0] + row * box[1], box[2] + col * box[3], box[4] - level * box[5])
     if (at.status != Status.OK).any():
         raise UnfitPatchError
     rows, cols = dem.rowcol(at.lon, at.lat)
@@ -186,16 +226,16 @@ def _window_below(rpc: Rpc, dem: Dem, box: Box) -> Window:
     It starts from the heights between which all ground lies, and narrows them to what the DEM has in the window.
     """
     whole = dem.surface.grid.window
-    heights = _LOWEST, _HIGHEST
+    heights, *others = _GROUND
     window = whole
     for _ in range(_NARROWINGS):
         try:
             seen = _seen(rpc, dem, _box_of(box, heights), nodes=_ENDS, window=Window(0, 0, 1, 1))
         except UnfitPatchError:
-            if heights != (_LOWEST, _HIGHEST):
+            if window is not whole:
                 raise
-            # The model fails so far above or below its domain: the heights that the DEM really has.
-            heights = dem.height_range()
+            # The model fails so far above or below its domain: at last, the heights that the DEM really has.
+            heights = others.pop(0) if others else dem.height_range()
             if math.isnan(heights[0]):
                 return window
             continue

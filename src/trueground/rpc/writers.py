@@ -132,7 +132,7 @@ def tag_image(
         if beside.exists():
             msg = f"{beside} lies beside the image, and GDAL prefers it to the tag; write the RPC there or remove it"
             raise InputError(msg)
-    shown = _in_15_digits(rpc)
+    shown = _in_15_digits(rpc)  # the tags of exact_tags, and the offsets that have to come back
     with atomic(final) as temporary:
         shutil.copyfile(given, temporary)
         shutil.copymode(given, temporary)
@@ -153,6 +153,15 @@ def tag_image(
             msg = f"{final} could not be written: its RPC tag does not read back; is the disk full?"
             raise WriteError(msg)
     return final
+
+
+def exact_tags(rpc: Rpc) -> dict[str, str]:
+    """Return the items of GDAL's RPC metadata domain for a GeoTIFF, of which GDAL loses no digit that matters.
+
+    `Rpc.to_tags` gives the RPC's own numbers, of whose offsets GDAL shows 15 digits: up to 1e-7 px in the image. These
+    are other numbers for the same functions, to 1e-9 px; see `tag_image`. For `write(..., rpc_tags=exact_tags(rpc))`.
+    """
+    return _in_15_digits(rpc).to_tags()
 
 
 def _rpb(rpc: Rpc) -> str:

@@ -22,6 +22,7 @@ from trueground.errors import InputError, WriteError
 from trueground.projection import WGS84, project
 from trueground.raster import ArrayRaster, open_raster
 from trueground.rpc.fit import RpcFit, fit_rpc
+from trueground.rpc.writers import exact_tags
 from trueground.samples.moving import MEAN_SHIFT_M, Distortion, make_moving
 from trueground.samples.sensor import (
     ORBIT_HEIGHT_M,
@@ -187,7 +188,7 @@ def make_world(
         view = View.of(sensor, terrain.grid, terrain.surface)
         image = Rendering(view=view, texture=texture, zoom=ZOOM)
         target = place / f"{side}.tif"
-        write(image, target, engine=engine, block_size=256, rpc_tags=fit.rpc.to_tags())
+        write(image, target, engine=engine, block_size=256, rpc_tags=exact_tags(fit.rpc))
         seen = ArrayRaster(array=view.visible(engine), grid=terrain.grid, nodata=255)
         write(seen, place / f"visible_{side}.tif")
     write_text(place / "truth.json", json.dumps(truth, indent=1))

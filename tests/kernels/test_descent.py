@@ -10,25 +10,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reference import ray_crossing
-from trueground.kernels import rays
+from trueground.kernels import descent, pyramid
 
-WORDS = {rays.HIT: "hit", rays.OUTSIDE: "outside", rays.HOLE: "hole", rays.MISSED: "missed"}
+WORDS = {
+    descent.HIT: "hit",
+    descent.OUTSIDE: "outside",
+    descent.HOLE: "hole",
+    descent.MISSED: "missed",
+}
 
 
-def pyramid(dem):
+def with_pyramid(dem):
     """Return a DEM as the kernels take it, and its pyramid."""
     dem = np.asarray(dem, dtype=np.float32)
-    levels = rays.pyramid_levels(dem.shape[0] - 1, dem.shape[1] - 1)
+    levels = pyramid.pyramid_levels(dem.shape[0] - 1, dem.shape[1] - 1)
     starts, widths = np.empty(levels, dtype=np.int64), np.empty(levels, dtype=np.int64)
-    size = rays.build_pyramid(dem, starts, widths, np.empty(0, dtype=np.float32))
+    size = pyramid.build_pyramid(dem, starts, widths, np.empty(0, dtype=np.float32))
     maxima = np.empty(size, dtype=np.float32)
-    rays.build_pyramid(dem, starts, widths, maxima)
+    pyramid.build_pyramid(dem, starts, widths, maxima)
     return dem, maxima, starts, widths
 
 
 def trace(dem, rows, cols, heights, *, level=None, bend=0.0):
     """Trace lines between two ends, which may bend in between; return words and parameters from 0 to 1."""
-    built = pyramid(dem)
+    built = with_pyramid(dem)
     rows, cols, heights = (
         np.atleast_2d(np.asarray(a, dtype=np.float64)) for a in (rows, cols, heights)
     )
@@ -47,9 +52,11 @@ def trace(dem, rows, cols, heights, *, level=None, bend=0.0):
             ]
         )
         first = built[2].size - 1 if level is None else level
-        status, g = rays.walk(*built, line[:, np.newaxis], 0, (h0 + h1) / 2, (h0 - h1) / 2, first)
+        status, g = descent.walk(
+            *built, line[:, np.newaxis], 0, (h0 + h1) / 2, (h0 - h1) / 2, first
+        )
         words.append(WORDS[status])
-        where.append((g + 1) / 2 if status == rays.HIT else math.nan)
+        where.append((g + 1) / 2 if status == descent.HIT else math.nan)
     return words, np.array(where)
 
 
@@ -162,7 +169,7 @@ def test_a_plane_is_met_where_algebra_says(start, stop, slope):
     exact = [float(dem[1, 0]) - float(dem[0, 0]), float(dem[0, 1]) - float(dem[0, 0])]
     dem = exact[0] * i + exact[1] * j
     rows, cols = np.array([[start[0], stop[0]]]), np.array([[start[1], stop[1]]])
-    built = pyramid(dem)
+    built = with_pyramid(dem)
     line = np.array(
         [
             (rows.sum() - 1) / 2,
@@ -175,7 +182,7 @@ def test_a_plane_is_met_where_algebra_says(start, stop, slope):
             0,
         ]
     )
-    status, g = rays.walk(dem, *built[1:], line[:, np.newaxis], 0, 0.0, 60.0, 0)
+    status, g = descent.walk(dem, *built[1:], line[:, np.newaxis], 0, 0.0, 60.0, 0)
     where = (g + 1) / 2
 
     def f(t):
@@ -187,7 +194,7 @@ def test_a_plane_is_met_where_algebra_says(start, stop, slope):
             - exact[1] * (c[0] + t * (c[1] - c[0]))
         )
 
-    assert status == rays.HIT
+    assert status == descent.HIT
     assert f(where) == pytest.approx(0.0, abs=1e-10)  # round-off of heights of 60 m
 
 
@@ -261,9 +268,9 @@ def test_statuses():
 
 def test_the_pyramid_holds_the_highest_nodes():
     rng = np.random.default_rng(1)
-    dem, maxima, starts, widths = pyramid(rough(rng, (37, 22), holes=0.3))
+    dem, maxima, starts, widths = with_pyramid(rough(rng, (37, 22), holes=0.3))
     for level in range(starts.size):
-        size = rays.BASE << level
+        size = pyramid.BASE << level
         for i in range(-(-36 // size)):
             for j in range(-(-21 // size)):
                 block = dem[
@@ -279,3 +286,24 @@ def test_a_long_ray_far_from_the_dem_is_not_walked_cell_by_cell():
     words, where = trace(dem, [2.0, 2.0], [-1e5, 2.0], [1000.0, -1e-6])
     assert words == ["hit"]
     assert where[0] == pytest.approx(1.0, abs=1e-6)
+
+
+def test_gentle_blocks_are_those_where_lines_fall_faster_than_the_ground():
+    rng = np.random.default_rng(2)
+    dem = (100.0 + 2.0 * rng.random((41, 30))).astype(np.float32)
+    dem[17, 9] = 130.0
+    dem[33, 22] = np.nan
+    edge, per_row, per_col, drop = 4, 1.5, 0.7, 10.0
+    gentle = np.empty((10, 8), dtype=np.uint8)
+    pyramid.mark_gentle(dem, edge, per_row, per_col, drop, gentle)
+    rise = np.full(gentle.shape, np.nan)
+    for i, j in np.ndindex(gentle.shape):
+        block = dem[4 * i : 4 * i + 5, 4 * j : 4 * j + 5].astype(float)
+        rise[i, j] = (
+            per_row * np.abs(np.diff(block, axis=0)).max()
+            + per_col * np.abs(np.diff(block, axis=1)).max()
+        )
+    for i, j in np.ndindex(gentle.shape):
+        around = rise[max(i - 1, 0) : i + 2, max(j - 1, 0) : j + 2]
+        assert gentle[i, j] == (not np.isnan(around).any() and around.max() < drop)
+    assert 0 < gentle.sum() < gentle.size

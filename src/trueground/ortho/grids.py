@@ -1,10 +1,8 @@
-"""Orthoimages: an image with an RPC, put in its true place over a DEM, computed when it is read."""
+"""Output grids of orthoimages: where the image lies on the ground, and how fine it is there."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,117 +10,17 @@ from pyproj import CRS
 
 from trueground.dem import Dem
 from trueground.errors import InputError, OverlapError
-from trueground.grid import Bounds, Grid, Window
-from trueground.projection import (
-    WGS84,
-    GridProjection,
-    count_longitudes_about,
-    project,
-    project_bounds,
-    same_place,
-    utm_of,
-)
-from trueground.raster import Raster, computed, name_of
+from trueground.grid import Bounds, Grid
+from trueground.projection import WGS84, count_longitudes_about, project, project_bounds, utm_of
+from trueground.raster import Raster, name_of
+from trueground.rpc.footprint import outline
 from trueground.rpc.localize import localize_on
 from trueground.rpc.located import Located
 from trueground.rpc.model import Rpc
-from trueground.sampling import Resampling, check_resampling, fill_of, sample_image
 from trueground.status import Status
-from trueground.warp import PixelMap
 
-_LARGEST_SOURCE = 1 << 23  # px of the image read for one piece of the output
-_STRIP = 256  # rows worked out at a time: a pixel's positions take 60 bytes and more, its value few
 _OUTLINE = 1024  # steps along each side of the image, whose ground positions bound the output
 _INTERIOR = 33  # points along each side of a mesh, for a DEM that ends within the image
-
-
-@dataclass(frozen=True, kw_only=True)
-class Orthoimage:
-    """An image on the ground.
-
-    For every pixel of the output: its position in longitude and latitude (map projection on a
-    checked lattice), the height of the DEM there, the image position by the RPC, and the image's
-    value there. DEM and RPC are evaluated at each pixel.
-    """
-
-    image: Raster
-    rpc: Rpc
-    """In the image's own pixels."""
-    dem: Dem
-    grid: Grid
-    resampling: Resampling = "bilinear"
-    """`nearest` or `bilinear`."""
-    _lonlat: GridProjection = field(init=False, repr=False, compare=False)
-    _dem_pixels: PixelMap | None = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        check_resampling(self.resampling, ("nearest", "bilinear"))
-        if self.image.dtype.kind not in "iuf":
-            msg = f"an image of type {self.image.dtype}: must hold integers or real numbers"
-            raise InputError(msg)
-        object.__setattr__(self, "_lonlat", GridProjection(self.grid, WGS84))
-        own = (
-            None
-            if same_place(self.dem.crs, WGS84)
-            else PixelMap(source=self.grid, target=self.dem.raster.grid)
-        )
-        object.__setattr__(self, "_dem_pixels", own)
-
-    @property
-    def count(self) -> int:
-        """Bands of the image."""
-        return self.image.count
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the image."""
-        return self.image.dtype
-
-    @property
-    def nodata(self) -> float:
-        """The image's nodata; 0 where an image of integers has none, NaN for real numbers.
-
-        Where an image of integers has none, its own zeros become ones, so that they stay valid.
-        """
-        return fill_of(self.image)
-
-    def read(self, window: Window) -> NDArray[Any]:
-        """Return a window of the orthoimage."""
-        return computed(self, window, self._compute)
-
-    def image_positions(self, window: Window) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return row and col in the image of a window's pixels; NaN where there is no height."""
-        lon, lat = self._lonlat.at(window)
-        row, col = (
-            self.dem.rowcol(lon, lat) if self._dem_pixels is None else self._dem_pixels.at(window)
-        )
-        height = self.dem.heights_at_pixels(row, col)
-        return self.rpc.project(lon, lat, height)
-
-    def _compute(self, window: Window) -> NDArray[Any]:
-        out = np.empty((self.count, *window.shape), dtype=self.dtype)
-        for first in range(0, window.height, _STRIP):
-            height = min(_STRIP, window.height - first)
-            strip = Window(window.row + first, window.col, height, window.width)
-            out[:, first : first + height] = self._resample(*self.image_positions(strip))
-        return out
-
-    def _resample(self, row: NDArray[np.float64], col: NDArray[np.float64]) -> NDArray[Any]:
-        """Resample, in pieces where the part of the image that is needed would be large."""
-        rows, cols = self.image.grid.shape
-        with np.errstate(invalid="ignore"):
-            inside = (row >= 0.0) & (row <= rows) & (col >= 0.0) & (col <= cols)
-        if inside.any() and row.size > 1:
-            span = np.ptp(row[inside]) * np.ptp(col[inside]) * self.image.count
-            if span > _LARGEST_SOURCE:
-                axis = 0 if row.shape[0] >= row.shape[1] else 1
-                parts = zip(
-                    np.array_split(row, 2, axis=axis),
-                    np.array_split(col, 2, axis=axis),
-                    strict=True,
-                )
-                return np.concatenate([self._resample(r, c) for r, c in parts], axis=axis + 1)
-        return sample_image(self.image, row, col, fill=self.nodata, resampling=self.resampling)
 
 
 def footprint(image: Raster, rpc: Rpc, dem: Dem, *, crs: CRS) -> Bounds:
@@ -134,7 +32,7 @@ def footprint(image: Raster, rpc: Rpc, dem: Dem, *, crs: CRS) -> Bounds:
         Where no pixel looks at the DEM.
     """
     rows, cols = image.grid.shape
-    row, col = _outline(rows, cols)
+    row, col = outline(rows, cols, steps=_OUTLINE)
     inner = np.linspace(0.0, 1.0, _INTERIOR)
     mesh_row, mesh_col = np.meshgrid(inner * rows, inner * cols, indexing="ij")
     # Two meshes, of the image and of the DEM: one of them may lie between two points of the other.
@@ -159,8 +57,8 @@ def footprint(image: Raster, rpc: Rpc, dem: Dem, *, crs: CRS) -> Bounds:
             x, y = np.append(x, more_x), np.append(y, more_y)
     west, south, east, north = np.nanmin(x), np.nanmin(y), np.nanmax(x), np.nanmax(y)
     # Between two points of the outline the ground may reach a little further out.
-    outline = seen.lon[: row.size], seen.lat[: row.size]
-    edge_x, edge_y = _project_about(crs, *outline, middle=middle)
+    edge = seen.lon[: row.size], seen.lat[: row.size]
+    edge_x, edge_y = _project_about(crs, *edge, middle=middle)
     steps = np.hypot(np.diff(edge_x), np.diff(edge_y))
     known = steps[np.isfinite(steps) & (steps > 0.0)]
     margin = float(np.median(known)) if known.size else 0.0
@@ -178,15 +76,6 @@ def _project_about(
     """Project onto `crs`, with x counted on across the antimeridian from `middle`."""
     x, y = project(WGS84, crs, lon, lat)
     return count_longitudes_about(crs, x, middle), y
-
-
-def _outline(rows: int, cols: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return points around the edge of an image: each pixel's corner, or 1024 a side."""
-    down = np.linspace(0.0, rows, min(rows, _OUTLINE) + 1)
-    along = np.linspace(0.0, cols, min(cols, _OUTLINE) + 1)
-    row = np.concatenate([along * 0.0, down, along * 0.0 + rows, down[::-1]])
-    col = np.concatenate([along, down * 0.0 + cols, along[::-1], down * 0.0])
-    return row, col
 
 
 def _image_of(

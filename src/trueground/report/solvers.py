@@ -1,0 +1,58 @@
+"""What the solvers did, as rows of text for pages and terminals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from trueground.convergence import Convergence
+from trueground.report.text import MISSING, number
+from trueground.rpc.trace import TracedStep
+
+SOLVER_COLUMNS = ("Solver", "point seen", "wrong", "failed", "steps", "most")
+TRACE_COLUMNS = ("solver", "step", "lon", "lat", "height", "error row", "error col")
+_SPACE = "\N{NO-BREAK SPACE}"
+
+
+def solver_rows(result: Convergence) -> list[tuple[str, ...]]:
+    """Return the runs in words and numbers, in the order of `SOLVER_COLUMNS`."""
+    rows = []
+    for run in (result.gdal, *result.by_start):
+        tally = run.tally()
+        shares = (percent(share) for share in (tally.right, tally.wrong, tally.failed))
+        rows.append(
+            (
+                run.label,
+                *shares,
+                number(tally.median_iterations, decimals=0),
+                str(tally.most_iterations),
+            )
+        )
+    return rows
+
+
+def trace_rows(trace: Sequence[TracedStep]) -> list[tuple[str, ...]]:
+    """Return the steps of a trace as text, in the order of `TRACE_COLUMNS`."""
+    return [
+        (
+            step.solver,
+            str(step.iteration),
+            number(step.lon, decimals=7),
+            number(step.lat, decimals=7),
+            number(step.height, decimals=3),
+            number(step.error_row, decimals=3, signed=True),
+            number(step.error_col, decimals=3, signed=True),
+        )
+        for step in trace
+    ]
+
+
+def percent(share: float) -> str:
+    """Return a share of pixels; what is there but rounds to nothing is not called nothing."""
+    if not math.isfinite(share):
+        return MISSING
+    if 0.0 < share < 5e-5:
+        return f"< 0.01{_SPACE}%"
+    if 0.99995 < share < 1.0:
+        return f"> 99.99{_SPACE}%"
+    return f"{number(100.0 * share, decimals=2)}{_SPACE}%"
