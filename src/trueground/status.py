@@ -18,7 +18,7 @@ class Status(IntEnum):
     NO_INTERSECTION = 4
     """The line of sight stays above the surface over the whole DEM."""
     DIVERGED = 5
-    """The RPC cannot be inverted or evaluated there."""
+    """The RPC cannot be inverted or evaluated there, or the iteration of a classic solver did not settle."""
     BAD_INPUT = 6
     """A coordinate is missing or not a number."""
 

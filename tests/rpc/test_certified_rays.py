@@ -101,7 +101,6 @@ def test_mountains(data_folder, factor, view):
 
 
 @pytest.mark.data
-@pytest.mark.xfail(strict=True, reason="_window_below knows no ground above 9000 m")
 @pytest.mark.parametrize("view", [(8.0, 20.0), (30.0, 250.0)])
 def test_mountains_higher_than_any(data_folder, view):
     judged(scenes.mountains(data_folder, 5000, factor=5.0, view=view, summit=True))

@@ -119,6 +119,14 @@ def newton(model, line, samp, x, y, h):
     return x + (el * sy - es * ly) * per_det, y + (es * lx - el * sx) * per_det, el, es
 
 
+@inlined
+def on_globe(model, x, y):
+    """Tell whether normalised coordinates are at most half a turn from the centre, and not beyond a pole."""
+    return (abs(x * model[LONG_SCALE]) <= 180.0) & (
+        abs(y * model[LAT_SCALE] + model[LAT_OFF]) <= 90.0
+    )
+
+
 @fused
 def localize_point(model, row, col, height, tolerance):
     """Newton's method with the analytic Jacobian, from the centre of the domain.
@@ -142,6 +150,8 @@ def localize_point(model, row, col, height, tolerance):
         next_x, next_y, el, es = newton(model, line, samp, x, y, h)
         residual = max(abs(el * model[LINE_SCALE]), abs(es * model[SAMP_SCALE]))
         if residual <= tolerance:
+            if not on_globe(model, x, y):
+                return np.nan, np.nan, DIVERGED, iteration, residual
             lon = wrap(x * model[LONG_SCALE] + model[LONG_OFF])
             return lon, y * model[LAT_SCALE] + model[LAT_OFF], OK, iteration, residual
         x, y = next_x, next_y
@@ -152,7 +162,7 @@ def localize_point(model, row, col, height, tolerance):
 
 @inlined
 def misfit(model, line, samp, x, y, h):
-    """How far off an image position a ground point projects [px]; infinite beyond a pole of the model."""
+    """How far off an image position a ground point projects [px]; infinite beyond a pole of the model or the globe."""
     dl = polynomial(model, LINE_DEN, x, y, h)
     ds = polynomial(model, SAMP_DEN, x, y, h)
     el = line - polynomial(model, LINE_NUM, x, y, h) / dl
@@ -163,6 +173,7 @@ def misfit(model, line, samp, x, y, h):
         & (ds * polynomial_at_centre(model, SAMP_DEN, h) > 0.0)
         & (abs(x) < FAR)
         & (abs(y) < FAR)
+        & on_globe(model, x, y)
     )
     return off if same_side else np.inf
 

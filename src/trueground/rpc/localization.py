@@ -16,7 +16,7 @@ from trueground.engine import Engine, Threads
 from trueground.errors import InputError
 from trueground.grid import Grid, Window
 from trueground.raster import computed
-from trueground.rpc.classic import Solver, named
+from trueground.rpc.classic import Solver
 from trueground.rpc.localize import localize_on
 from trueground.rpc.located import HALF_PIXEL, Located
 from trueground.rpc.model import Rpc
@@ -79,28 +79,14 @@ def locate(  # noqa: PLR0917 (model, ground, row, col: the order of localize_on)
 
 def check(ground: Dem | float, *, solver: Solver, on_nodata: OnNodata) -> None:
     """Raise where a solver, and what is done at holes, do not go with the ground or with each other."""
-    certified = isinstance(solver, str) and solver == "certified"
-    if isinstance(solver, str) and not certified:
-        named(solver)
-    if isinstance(on_nodata, str):
-        if on_nodata not in ("fail", "nearest"):
-            msg = f"on_nodata {on_nodata!r}: must be 'fail', 'nearest' or a height in metres"
-            raise InputError(msg)
-    elif not math.isfinite(on_nodata):
-        msg = f"on_nodata {on_nodata}: a height must be a finite number of metres"
+    check_choices(solver, on_nodata)
+    if isinstance(ground, Dem):
+        return
+    if not math.isfinite(ground):
+        msg = f"height {ground}: must be a finite number of metres above the ellipsoid"
         raise InputError(msg)
-    if not isinstance(ground, Dem):
-        if not math.isfinite(ground):
-            msg = f"height {ground}: must be a finite number of metres above the ellipsoid"
-            raise InputError(msg)
-        if not certified or on_nodata != "fail":
-            msg = "at one height there is nothing to choose: solver and on_nodata are for a DEM"
-            raise InputError(msg)
-    elif not certified and on_nodata != "fail":
-        msg = (
-            f"on_nodata {on_nodata!r} with a classic solver: those fail at holes; "
-            "use the certified one, or fill the DEM"
-        )
+    if not (isinstance(solver, str) and solver == "certified") or on_nodata != "fail":
+        msg = "at one height there is nothing to choose: solver and on_nodata are for a DEM"
         raise InputError(msg)
 
 

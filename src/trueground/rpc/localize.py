@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ _TOLERANCE = 1e-6  # px, of the hit from its line of sight
 _HELPS = 0.5  # of its error is what a quarter of a piece has at most where halving helps
 _USELESS = 1e3  # times the allowed error; cubics that are further off may find the wrong ground
 _OFF_GROUND = 1e-4  # m
+_NOWHERE = 1e12  # px; no image reaches so far, and arithmetic becomes coarse
+_SMALLEST = 1e-3  # px, size of a piece that is not halved any more
 
 
 def localize_on(  # noqa: PLR0917 (model, surface, row, col: the order that everybody knows)
@@ -71,9 +74,7 @@ def localize_on(  # noqa: PLR0917 (model, surface, row, col: the order that ever
     Tevs, Ihrke, Seidel (2008): Maximum mipmaps for fast, accurate, and scalable dynamic height field rendering,
     doi:10.1145/1342250.1342279.
     """
-    if isinstance(on_nodata, str) and on_nodata not in ("fail", "nearest"):
-        msg = f"on_nodata {on_nodata!r}: must be 'fail', 'nearest' or a height in metres"
-        raise InputError(msg)
+    check_choices(solver, on_nodata)
     if solver != "certified":
         return (named(solver) if isinstance(solver, str) else solver).locate(rpc, dem, row, col)
     row, col = np.asarray(row, dtype=np.float64), np.asarray(col, dtype=np.float64)
@@ -90,6 +91,25 @@ def localize_on(  # noqa: PLR0917 (model, surface, row, col: the order that ever
         status.reshape(shape),
         residual=residual.reshape(shape),
     )
+
+
+def check_choices(solver: Solver, on_nodata: OnNodata) -> None:
+    """Raise where a solver, and what is done at holes, are not known or do not go together."""
+    if isinstance(solver, str) and solver != "certified":
+        named(solver)
+    if isinstance(on_nodata, str):
+        if on_nodata not in ("fail", "nearest"):
+            msg = f"on_nodata {on_nodata!r}: must be 'fail', 'nearest' or a height in metres"
+            raise InputError(msg)
+    elif not math.isfinite(on_nodata):
+        msg = f"on_nodata {on_nodata}: a height must be a finite number of metres"
+        raise InputError(msg)
+    if solver != "certified" and on_nodata != "fail":
+        msg = (
+            f"on_nodata {on_nodata!r} with a classic solver: those fail at holes; "
+            "use the certified one, or fill the DEM"
+        )
+        raise InputError(msg)
 
 
 class _Work:
@@ -116,15 +136,18 @@ class _Work:
         if rows.size == 0:
             return
         box: Box = float(rows.min()), float(rows.max()), float(cols.min()), float(cols.max())
-        if not np.isfinite(box).all():
-            usable = np.isfinite(rows) & np.isfinite(cols)
-            self._fail(_of(chosen, np.flatnonzero(~usable)), Status.BAD_INPUT)
-            self.solve(_of(chosen, np.flatnonzero(usable)), before=before)
+        if not np.abs(box).max() < _NOWHERE:  # NaN is not
+            far = np.maximum(np.abs(rows), np.abs(cols))
+            self._fail(_of(chosen, np.flatnonzero(~np.isfinite(far))), Status.BAD_INPUT)
+            self._fail(
+                _of(chosen, np.flatnonzero(np.isfinite(far) & (far >= _NOWHERE))), Status.DIVERGED
+            )
+            self.solve(_of(chosen, np.flatnonzero(far < _NOWHERE)), before=before)
             return
         try:
             patch = Patch.of(self.rpc, self.dem, box, on_nodata=self.on_nodata)
         except UnfitPatchError as unfit:
-            last = box[0] == box[1] and box[2] == box[3]
+            last = max(box[1] - box[0], box[3] - box[2]) < _SMALLEST
             useful = unfit.error < _USELESS
             if not last and not (useful and unfit.error > _HELPS * before[1]):
                 self._halve(chosen, (rows, cols), errors=(unfit.error, before[0]))
