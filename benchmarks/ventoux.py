@@ -57,7 +57,7 @@ def against_gdal(ortho: Orthoimage, dem: Path, geoid: Path) -> None:
     rng = np.random.default_rng(0)
     grid = ortho.grid
     i, j = rng.integers(0, grid.shape[0], 10_000), rng.integers(0, grid.shape[1], 10_000)
-    row, col = (a[i, j] for a in ortho.geometry.at(grid.window)[3:])
+    row, col = (a[i, j] for a in ortho.geometry.at(grid.window)[:2])
     x, y = grid.xy(i + 0.5, j + 0.5)
     lon, lat = pyproj.Transformer.from_crs(32631, 4326, always_xy=True).transform(x, y)
     with RPCTransformer(gdal_rpc(ortho.rpc)) as transformer:

@@ -116,7 +116,7 @@ def test_positions_as_gdal_s(data_folder, dem_name):
     dem = Dem.open(folder / dem_name, heights="egm96")
     grid = ortho_grid(image, rpc, dem, crs=UTM31, resolution=0.5)
     made = Orthoimage(image=image, rpc=rpc, dem=dem, grid=grid)
-    *_, row, col = made.geometry.at(grid.window)
+    row, col, _ = made.geometry.at(grid.window)
     rng = np.random.default_rng(0)
     inside = np.argwhere((row > 0) & (row < 500) & (col > 0) & (col < 500))
     assert len(inside) > 200_000
@@ -230,7 +230,7 @@ def test_each_pixel_shows_its_own_position(dem_crs, code):
 
 def test_round_trip_with_localize():
     dem, rpc, grid = hills(), camera((0.0, 0.0)), around(150.0)
-    *_, row, col = ortho(blank(), dem, grid, rpc).geometry.at(grid.window)
+    row, col, _ = ortho(blank(), dem, grid, rpc).geometry.at(grid.window)
     at = localize_on(rpc, dem, row, col)
     x, y = Transformer.from_crs(LONLAT, UTM31, always_xy=True).transform(at.lon, at.lat)
     px, py = grid.xy(*grid.window.pixel_centres())
@@ -278,7 +278,7 @@ def test_types_bands_and_nodata(dtype, nodata, fill, bands, resampling):
     if nodata is not None or dtype == np.float32:
         assert set(np.unique(out[~empty]).tolist()) == {100}
     assert 0.2 < empty.mean() < 0.6
-    *_, row, col = made.geometry.at(made.grid.window)
+    row, col, _ = made.geometry.at(made.grid.window)
     in_gap = (row >= 100) & (row < 150) & (col >= 200) & (col < 260)
     if nodata is not None or dtype == np.float32:
         outside = ~((row >= 0) & (row < SIZE) & (col >= 0) & (col < SIZE))
@@ -289,7 +289,7 @@ def test_types_bands_and_nodata(dtype, nodata, fill, bands, resampling):
 def test_valid_zeros_of_an_image_without_nodata_stay_valid(resampling):
     """The orthoimage declares 0 as its nodata, so a black pixel must not be one."""
     made = ortho(blank(values=np.zeros((1, SIZE, SIZE), dtype=np.uint8)), resampling=resampling)
-    *_, row, col = made.geometry.at(made.grid.window)
+    row, col, _ = made.geometry.at(made.grid.window)
     inside = (row >= 0) & (row < SIZE) & (col >= 0) & (col < SIZE)
     assert inside.any()
     np.testing.assert_array_equal(made.read(made.grid.window)[0], inside.astype(np.uint8))

@@ -6,7 +6,7 @@ import threading
 import warnings
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -288,16 +288,21 @@ class GridProjection:
 
     def over(self, window: Window) -> Lattice:
         """Return what is needed to answer for windows within this one, evaluated once."""
-        if self.exact or window.size == 0:
-            return Lattice(projection=self)
         cell_row, cell_col = window.row // _CELL, window.col // _CELL
         n_rows = (window.row + window.height - 1) // _CELL - cell_row + 1
         n_cols = (window.col + window.width - 1) // _CELL - cell_col + 1
         half = _CELL / 2.0
-        node_rows = (2 * cell_row + np.arange(2 * n_rows + 1)) * half
-        node_cols = (2 * cell_col + np.arange(2 * n_cols + 1)) * half
-        nodes = self._nodes(node_rows[:, np.newaxis], node_cols[np.newaxis, :])
-        failed = np.argwhere(~self._cells_hold(*nodes, (cell_row, cell_col)))
+        node_rows = (2 * cell_row + np.arange(2 * max(n_rows, 1) + 1)) * half
+        node_cols = (2 * cell_col + np.arange(2 * max(n_cols, 1) + 1)) * half
+        at = node_rows[:, np.newaxis], node_cols[np.newaxis, :]
+        failed = np.empty((0, 2), dtype=np.intp)
+        if self.exact:
+            nodes = np.stack(np.broadcast_arrays(*self.grid.xy(*at)))
+        else:
+            x, y = self._nodes(*at)
+            nodes = np.stack([x, y])
+            if window.size:
+                failed = np.argwhere(~self._cells_hold(x, y, (cell_row, cell_col)))
         return Lattice(projection=self, first_cell=(cell_row, cell_col), nodes=nodes, failed=failed)
 
     def _cells_hold(
@@ -324,31 +329,60 @@ class GridProjection:
         return np.asarray(worst <= self.tolerance / 2.0)  # False for NaN
 
 
+class Nodes(NamedTuple):
+    """What a lattice holds for a window."""
+
+    values: Float
+    """(2, n, m) x and y at every half cell; contiguous."""
+    first_cell: tuple[int, int]
+    """Row and column of the first cell."""
+    step: int
+    """[px] along a cell."""
+    failed: list[Window]
+    """Parts of the window in which interpolation does not hold."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lattice:
     """A projection over a window: its nodes, and the cells in which interpolation does not hold."""
 
     projection: GridProjection
-    first_cell: tuple[int, int] = (0, 0)
-    nodes: tuple[Float, Float] | None = None
-    """x and y at every half cell; None where the affine transform is all."""
-    failed: NDArray[np.intp] | None = None
+    first_cell: tuple[int, int]
+    nodes: Float
+    """(2, n, m) x and y at every half cell."""
+    failed: NDArray[np.intp]
+    """(k, 2) row and column of cells, counted from the first."""
+
+    def below(self, window: Window) -> Nodes:
+        """Return what is needed for a window within."""
+        i, j = window.row // _CELL - self.first_cell[0], window.col // _CELL - self.first_cell[1]
+        last_i = (window.row + max(window.height, 1) - 1) // _CELL - self.first_cell[0]
+        last_j = (window.col + max(window.width, 1) - 1) // _CELL - self.first_cell[1]
+        values = self.nodes[:, 2 * i : 2 * last_i + 3, 2 * j : 2 * last_j + 3]
+        cells = (
+            Window((first[0] + r) * _CELL, (first[1] + c) * _CELL, _CELL, _CELL).intersect(window)
+            for first in [self.first_cell]
+            for r, c in self.failed.tolist()
+        )
+        first_cell = self.first_cell[0] + i, self.first_cell[1] + j
+        failed = [cell for cell in cells if cell.size]
+        return Nodes(np.ascontiguousarray(values), first_cell, _CELL, failed)
 
     def at(self, window: Window) -> tuple[Float, Float]:
         """Return x and y (height, width) of the pixel centres of a window within."""
         projection = self.projection
-        if self.nodes is None or self.failed is None:
+        if projection.exact or window.size == 0:
             x, y = projection.grid.xy(*window.pixel_centres())
             return np.broadcast_to(x, window.shape), np.broadcast_to(y, window.shape)
-        x, y = np.empty(window.shape), np.empty(window.shape)
-        for nodes, out in zip(self.nodes, (x, y), strict=True):
-            lattice.biquadratic(nodes, *self.first_cell, float(_CELL), window.row, window.col, out)
-        for i, j in self.failed.tolist():
-            row, col = self.first_cell[0] + i, self.first_cell[1] + j
-            cell = Window(row * _CELL, col * _CELL, _CELL, _CELL).intersect(window)
-            if cell.size:
-                inside = cell.slices_in(window)
-                x[inside], y[inside] = projection._nodes(*cell.pixel_centres())
+        nodes = self.below(window)
+        x, y = np.empty((2, *window.shape))
+        for values, out in zip(nodes.values, (x, y), strict=True):
+            lattice.biquadratic(
+                values, *nodes.first_cell, float(_CELL), window.row, window.col, out
+            )
+        for cell in nodes.failed:
+            inside = cell.slices_in(window)
+            x[inside], y[inside] = projection._nodes(*cell.pixel_centres())
         return x, y
 
 

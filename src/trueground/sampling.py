@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trueground.errors import InputError
-from trueground.grid import Window
+from trueground.grid import Grid, Window
 from trueground.kernels import resample
 from trueground.raster import Raster, fill_value
 
@@ -25,6 +26,45 @@ IMAGE = ("nearest", "bilinear")  # and an image
 _REACH = {"nearest": 1, "bilinear": 2, "cubic": 3}  # px read around the outermost point
 _LARGEST_WINDOW = 1 << 23  # px read at once
 _TILE = 1024  # px, for points that are scattered wider than that
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Held:
+    """A raster of which a window has been read already: what lies in it is not read again."""
+
+    source: Raster
+    window: Window
+    values: NDArray[Any]
+    """(count, rows, cols) of the window."""
+
+    @classmethod
+    def of(cls, source: Raster, window: Window) -> Held:
+        """Read a window, and hold it."""
+        return cls(source=source, window=window, values=source.read(window))
+
+    @property
+    def grid(self) -> Grid:
+        """Grid of the source."""
+        return self.source.grid
+
+    @property
+    def count(self) -> int:
+        """Bands of the source."""
+        return self.source.count
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the source."""
+        return self.source.dtype
+
+    @property
+    def nodata(self) -> float | None:
+        """Value of the source that stands for no data."""
+        return self.source.nodata
+
+    def read(self, window: Window) -> NDArray[Any]:
+        """Return the held values themselves where they are asked for, else read."""
+        return self.values if window == self.window else self.source.read(window)
 
 
 def check_resampling(name: str, allowed: tuple[str, ...] = SURFACE) -> None:
@@ -163,6 +203,8 @@ def _windows(  # noqa: PLR0917
     window = Window(
         top - reach, left - reach, bottom - top + 1 + 2 * reach, right - left + 1 + 2 * reach
     ).intersect(raster.grid.window)
+    if isinstance(raster, Held) and raster.window.contains(window):
+        window = raster.window
     if window.size <= _LARGEST_WINDOW:
         yield window, slice(None)
         return

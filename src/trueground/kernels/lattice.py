@@ -10,7 +10,7 @@ from trueground.kernels import kernel
 
 
 @kernel
-def _weights(t):
+def quadratic_weights(t):
     """Quadratic Lagrange weights of nodes at 0, 1/2, 1 for `t` in [0, 1]."""
     return (2.0 * t - 1.0) * (t - 1.0), 4.0 * t * (1.0 - t), t * (2.0 * t - 1.0)
 
@@ -28,12 +28,12 @@ def biquadratic(nodes, first_cell_row, first_cell_col, step, row0, col0, out):
     weights = np.empty((3, width))
     for q in range(width):
         x = (col0 + q + 0.5) / step
-        weights[0, q], weights[1, q], weights[2, q] = _weights(x - math.floor(x))
+        weights[0, q], weights[1, q], weights[2, q] = quadratic_weights(x - math.floor(x))
     cells = (nodes.shape[1] - 1) // 2
     for r in range(height):
         y = (row0 + r + 0.5) / step
         cell = math.floor(y)
-        a, b, c = _weights(y - cell)
+        a, b, c = quadratic_weights(y - cell)
         k = 2 * (cell - first_cell_row)
         for n in range(line.size):
             line[n] = a * nodes[k, n] + b * nodes[k + 1, n] + c * nodes[k + 2, n]

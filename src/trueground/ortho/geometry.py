@@ -3,39 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trueground.dem import Dem
 from trueground.grid import Grid, Window
-from trueground.kernels import heights
-from trueground.projection import WGS84, GridProjection, full_turn, same_place
+from trueground.kernels import ground
+from trueground.projection import WGS84, GridProjection, Lattice, full_turn, same_place
 from trueground.rpc.located import Float
 from trueground.rpc.model import Rpc
 
 _LARGEST_DEM = (
     1 << 23
-)  # px of the DEM read at once; a DEM that is much finer than the output is sampled in tiles
+)  # px of the DEM read at once; one much finer than the output is sampled in tiles
 _AROUND = 2  # px of the DEM read beyond the outermost point
+_SPARE = (
+    4.0  # px of the image by which its part below a window is taken larger than the lattice says
+)
 
 
 class Positions(NamedTuple):
     """Of the pixels of a window, each (rows, cols)."""
 
-    lon: Float
-    """[degrees]"""
-    lat: Float
-    """[degrees]"""
-    height: Float
-    """[m above the ellipsoid]; NaN where the DEM has none."""
     row: Float
     """[px] in the image; NaN where there is no height."""
     col: Float
     """[px] in the image."""
+    height: Float
+    """[m above the ellipsoid]; NaN where the DEM has none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,56 +58,45 @@ class Geometry:
     def __post_init__(self) -> None:
         own = None if same_place(self.dem.crs, WGS84) else GridProjection(self.grid, self.dem.crs)
         inverse = ~self.dem.raster.grid.transform
+        west, _, east, _ = self.dem.raster.grid.bounds
+        turn = full_turn(self.dem.crs) or 0.0
         object.__setattr__(self, "_lonlat", GridProjection(self.grid, WGS84))
         object.__setattr__(self, "_dem_xy", own)
         object.__setattr__(self, "_dem_affine", np.array(inverse[:6]))
-        west, _, east, _ = self.dem.raster.grid.bounds
-        turn = full_turn(self.dem.crs) or 0.0
         object.__setattr__(self, "_around", ((west + east) / 2.0, turn))
 
     def at(self, window: Window) -> Positions:
         """Return the positions of a window's pixel centres."""
-        [positions] = self.strips(window, rows=max(window.height, 1))
-        return positions
+        return self.over(window).at(window)
 
-    def strips(self, window: Window, *, rows: int) -> Iterator[Positions]:
-        """Yield the positions of a window, some rows at a time."""
+    def over(self, window: Window) -> Ground:
+        """Return what is needed to answer for windows within this one, evaluated once."""
         lonlat = self._lonlat.over(window)
         dem_xy = None if self._dem_xy is None else self._dem_xy.over(window)
-        for first in range(0, max(window.height, 1), rows):
-            height = min(rows, window.height - first)
-            strip = Window(window.row + first, window.col, height, window.width)
-            lon, lat = (_flat(a) for a in lonlat.at(strip))
-            x, y = (lon, lat) if dem_xy is None else (_flat(a) for a in dem_xy.at(strip))
-            z = self._heights(x, y)
-            row, col = self.rpc.project(lon, lat, z)
-            yield Positions(*(a.reshape(strip.shape) for a in (lon, lat, z, row, col)))
+        return Ground(geometry=self, lonlat=lonlat, dem_xy=dem_xy)
 
-    def _heights(self, x: Float, y: Float) -> Float:
-        """Return heights at points in the DEM's own reference system."""
+    def exactly(self, window: Window) -> Positions:
+        """Return the positions of a window's pixel centres, step by step and without a lattice of the DEM's own."""
+        lon, lat = self._lonlat.at(window)
+        x, y = (lon, lat) if self._dem_xy is None else self._dem_xy.at(window)
+        row, col = self.dem.raster.grid.rowcol(self._about(x), y)
+        height = self.dem.heights_at_pixels(row, col)
+        return Positions(*self.rpc.project(lon, lat, height), height)
+
+    def _about(self, x: Float) -> Float:
+        """Count x around the globe as the DEM does."""
         middle, turn = self._around
-        window = self._needed(x, y)
-        height = np.empty(x.shape)
-        if self.dem.interpolation != "bilinear" or window is None:
-            row, col = self.dem.raster.grid.rowcol(_about(x, middle, turn), y)
-            return self.dem.heights_at_pixels(row, col)
-        if window.size == 0:
-            height[:] = np.nan
-            return height
-        surface = self.dem.surface.read(window)[0]
-        at = surface, window.row, window.col
-        heights.bilinear(*at, self._around, self._dem_affine, x, y, height)
-        return height
+        return x + turn * np.round((middle - x) / turn) if turn else x
 
-    def _needed(self, x: Float, y: Float) -> Window | None:
-        """Return the window of the DEM that holds some points; None where it is too large to be read at once."""
-        low_x, high_x = float(np.fmin.reduce(x)), float(np.fmax.reduce(x))
-        low_y, high_y = float(np.fmin.reduce(y)), float(np.fmax.reduce(y))
+    def dem_window(self, nodes: Float) -> Window | None:
+        """Return the window of the DEM below some nodes; None where it is too large to be read at once."""
+        x, y = nodes
+        low_y, high_y = float(np.fmin.reduce(y, axis=None)), float(np.fmax.reduce(y, axis=None))
+        low_x, high_x = float(np.fmin.reduce(x, axis=None)), float(np.fmax.reduce(x, axis=None))
         if not math.isfinite(low_x + low_y):
             return Window(0, 0, 0, 0)
-        middle, turn = self._around
-        first, last = _about(np.array([low_x, high_x]), middle, turn)
-        if turn and last < first:  # the points lie on both sides of the DEM's back
+        first, last = self._about(np.array([low_x, high_x]))
+        if last < first:  # the points lie on both sides of the DEM's back
             return None
         corners = np.array([first, first, last, last]), np.array([low_y, high_y, low_y, high_y])
         row, col = self.dem.raster.grid.rowcol(*corners)
@@ -121,9 +107,52 @@ class Geometry:
         return None if window.size > _LARGEST_DEM else window
 
 
-def _about(x: Float, middle: float, turn: float) -> Float:
-    return x + turn * np.round((middle - x) / turn) if turn else x
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """The geometry of a window: its lattices, and the part of the DEM below."""
 
+    geometry: Geometry
+    lonlat: Lattice
+    dem_xy: Lattice | None
 
-def _flat(values: NDArray[np.float64]) -> Float:
-    return np.ascontiguousarray(values).reshape(-1)
+    def at(self, window: Window) -> Positions:
+        """Return the positions of the pixel centres of a window within."""
+        geometry = self.geometry
+        nodes = self.lonlat.below(window)
+        own = nodes if self.dem_xy is None else self.dem_xy.below(window)
+        below = geometry.dem_window(own.values)
+        if window.size == 0 or below is None or geometry.dem.interpolation != "bilinear":
+            return geometry.exactly(window)
+        found = Positions(*np.empty((3, *window.shape)))
+        if below.size == 0:
+            for values in found:
+                values[:] = np.nan
+            return found
+        surface = geometry.dem.surface.read(below)[0]
+        ground.to_image(
+            geometry.rpc.packed, nodes.values, own.values if self.dem_xy else nodes.values[:0],
+            nodes.first_cell, nodes.step, (window.row, window.col), surface, (below.row, below.col),
+            geometry._dem_affine, geometry._around, *found,
+        )  # fmt: skip
+        for cell in {*nodes.failed, *own.failed}:
+            place = cell.slices_in(window)
+            for values, exact in zip(found, geometry.exactly(cell), strict=True):
+                values[place] = exact
+        return found
+
+    def image_window(self, window: Window, *, shape: tuple[int, int]) -> Window | None:
+        """Return the part of an image that a window sees, on whatever height its ground may lie; None if unknown."""
+        geometry = self.geometry
+        nodes = self.lonlat.below(window)
+        own = nodes if self.dem_xy is None else self.dem_xy.below(window)
+        below = geometry.dem_window(own.values)
+        if below is None:
+            return None
+        heights = np.array(geometry.dem.height_range(below))[:, np.newaxis, np.newaxis]
+        row, col = geometry.rpc.project(nodes.values[0], nodes.values[1], heights)
+        if not np.isfinite(row).all():
+            return None
+        top, left = math.floor(row.min() - _SPARE), math.floor(col.min() - _SPARE)
+        bottom, right = math.ceil(row.max() + _SPARE), math.ceil(col.max() + _SPARE)
+        seen = Window(top, left, bottom - top, right - left)
+        return seen.intersect(Window(0, 0, *shape))

@@ -12,12 +12,13 @@ from trueground.dem import Dem
 from trueground.errors import InputError
 from trueground.grid import Grid, Window
 from trueground.kernels.resample import extent
-from trueground.ortho.geometry import Geometry
+from trueground.ortho.geometry import Geometry, Ground
 from trueground.raster import Raster, computed
 from trueground.rpc.model import Rpc
-from trueground.sampling import Resampling, check_resampling, fill_of, sample_image
+from trueground.sampling import Held, Resampling, check_resampling, fill_of, sample_image
 
 _LARGEST_SOURCE = 1 << 23  # px of the image read for one piece of the output
+_SPARSE = 4  # px of the image, for each of the output, that are read at once at most
 _STRIP = 64  # rows worked out at a time: what is known of their pixels stays in the second cache
 
 
@@ -72,14 +73,25 @@ class Orthoimage:
 
     def _compute(self, window: Window) -> NDArray[Any]:
         out = np.empty((self.count, *window.shape), dtype=self.dtype)
-        first = 0
-        for at in self.geometry.strips(window, rows=_STRIP):
-            last = first + at.row.shape[0]
-            out[:, first:last] = self._resample(at.row, at.col)
-            first = last
+        ground = self.geometry.over(window)
+        source = self._source(ground, window)
+        for first in range(0, window.height, _STRIP):
+            height = min(_STRIP, window.height - first)
+            strip = Window(window.row + first, window.col, height, window.width)
+            at = ground.at(strip)
+            out[:, first : first + height] = self._resample(source, at.row, at.col)
         return out
 
-    def _resample(self, row: NDArray[np.float64], col: NDArray[np.float64]) -> NDArray[Any]:
+    def _source(self, ground: Ground, window: Window) -> Raster:
+        """Return the image, with what the window sees of it read at once, where that is not much more than it needs."""
+        seen = ground.image_window(window, shape=self.image.grid.shape)
+        if seen is None or seen.size == 0 or seen.size > _SPARSE * window.size + _STRIP**2:
+            return self.image
+        return Held.of(self.image, seen)
+
+    def _resample(
+        self, source: Raster, row: NDArray[np.float64], col: NDArray[np.float64]
+    ) -> NDArray[Any]:
         """Resample, in pieces where the part of the image that is needed would be large."""
         rows, cols = self.image.grid.shape
         top, bottom, left, right, number = extent(row.reshape(-1), col.reshape(-1), rows, cols)
@@ -92,5 +104,7 @@ class Orthoimage:
                     np.array_split(col, 2, axis=axis),
                     strict=True,
                 )
-                return np.concatenate([self._resample(r, c) for r, c in parts], axis=axis + 1)
-        return sample_image(self.image, row, col, fill=self.nodata, resampling=self.resampling)
+                return np.concatenate(
+                    [self._resample(source, r, c) for r, c in parts], axis=axis + 1
+                )
+        return sample_image(source, row, col, fill=self.nodata, resampling=self.resampling)
