@@ -11,7 +11,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPTS = ("ventoux.py", "longyearbyen.py", "rpc_points.py", "memory.py", "certified_rays.py")
+SCRIPTS = (
+    "ventoux.py",
+    "longyearbyen.py",
+    "rpc_points.py",
+    "memory.py",
+    "certified_rays.py",
+    "ortho_exact.py",
+    "ortho_speed.py",
+    "ortho_scale.py",
+)
 
 
 def main() -> None:

@@ -185,15 +185,16 @@ def test_real_rasters_do_not_depend_on_blocks_or_threads(data_folder, tmp_path):
 # Against arithmetic ---------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("pixel", [1.0, 3.0])
 @pytest.mark.parametrize("block", [64, 100, 333])
-@pytest.mark.parametrize("resampling", ["nearest", "bilinear"])
-def test_windows_do_not_matter(block, resampling):
+@pytest.mark.parametrize("resampling", ["nearest", "bilinear", "cubic", "lanczos", "mode"])
+def test_windows_do_not_matter(block, resampling, pixel):
     rng = np.random.default_rng(0)
     image = blank(values=rng.integers(0, 255, (2, SIZE, SIZE), dtype=np.uint8))
     # A grid in lon/lat, so that the projection is not the DEM's; EGM96, so that heights are lifted.
     raster = hills(hole=True).raster
     dem = Dem.open(raster, heights="egm96")
-    made = ortho(image, dem, around(crs=UTM31), resampling=resampling)
+    made = ortho(image, dem, around(pixel=pixel, crs=UTM31), resampling=resampling)
     whole = made.read(made.grid.window)
     for b in made.grid.blocks((block, block + 7)):
         np.testing.assert_array_equal(
@@ -319,9 +320,36 @@ def test_complex_images_are_refused():
         ortho(blank(np.complex64))
 
 
-def test_cubic_is_refused():
-    with pytest.raises(InputError, match="cubic"):
-        ortho(blank(), resampling="cubic")
+def test_unknown_resampling_is_refused():
+    with pytest.raises(InputError, match="'sinc' is not known"):
+        ortho(blank(), resampling="sinc")
+
+
+def test_scale_is_what_an_output_pixel_covers_in_the_image_wherever_the_grid_lies():
+    for pixel, turn in ((1.0, 0.0), (4.0, 0.0), (4.0, 30.0)):
+        grids = [around(metres=m, pixel=pixel) for m in (40.0, 240.0)]
+        if turn:
+            grids = [replace(g, transform=g.transform @ Affine.rotation(turn)) for g in grids]
+        made = [ortho(blank(), grid=g, rpc=camera((0.0, 0.0))) for g in grids]
+        at = made[0].geometry.at(grids[0].window)
+        expected = [
+            np.median(np.hypot(np.diff(a, axis=0)[:, 1:], np.diff(a, axis=1)[1:]))
+            for a in (at.row, at.col)
+        ]
+        assert made[0].scale == made[1].scale
+        assert made[0].scale == pytest.approx(expected, rel=2e-3)  # three decimals
+
+
+def test_a_coarse_orthoimage_of_noise_is_even_unless_told_otherwise():
+    rng = np.random.default_rng(0)
+    image = blank(values=rng.integers(0, 255, (1, SIZE, SIZE)).astype(np.float32))
+    grid = around(metres=120.0, pixel=6.0)
+    for name in ("bilinear", "cubic", "lanczos"):
+        spread = [
+            np.nanstd(ortho(image, grid=grid, resampling=name, antialias=a).read(grid.window))
+            for a in (True, False)
+        ]
+        assert spread[0] < 0.4 * spread[1]
 
 
 def test_a_large_source_is_read_in_pieces(monkeypatch):
@@ -329,9 +357,15 @@ def test_a_large_source_is_read_in_pieces(monkeypatch):
 
     rng = np.random.default_rng(0)
     image = blank(values=rng.integers(1, 255, (1, SIZE, SIZE), dtype=np.uint8))
-    whole = ortho(image).read(around().window)
+    made = [
+        ortho(image),
+        ortho(image, grid=around(pixel=9.0), resampling="lanczos"),
+        ortho(image, grid=around(pixel=50.0), resampling="average"),
+    ]
+    whole = [m.read(m.grid.window) for m in made]
     monkeypatch.setattr(module, "_LARGEST_SOURCE", 5000)
-    np.testing.assert_array_equal(ortho(image).read(around().window), whole)
+    for m, expected in zip(made, whole, strict=True):
+        np.testing.assert_array_equal(m.read(m.grid.window), expected)
 
 
 # Grids ----------------------------------------------------------------------------------------

@@ -132,7 +132,10 @@ def test_what_cannot_be_warped_is_refused_at_once(utm_grid):
         on_grid(surface, utm_grid.pad(1), resampling="sinc")
     image = ArrayRaster(array=np.zeros(utm_grid.shape, dtype=np.uint8), grid=utm_grid)
     with pytest.raises(InputError, match="resampling"):
-        on_grid(image, utm_grid.pad(1), resampling="cubic")
+        on_grid(image, utm_grid.pad(1), resampling="sinc")
+    heights = ArrayRaster(array=np.zeros(utm_grid.shape, dtype=np.float32), grid=utm_grid)
+    with pytest.raises(InputError, match=r"nearest, bilinear, cubic$"):
+        on_grid(heights, utm_grid.pad(1), resampling="lanczos")
 
 
 @pytest.mark.parametrize("kind", ["bilinear", "cubic"])

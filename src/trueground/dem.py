@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from pyproj import CRS
 
 from trueground.datum_shift import InDatum
 from trueground.errors import DatumError, InputError
+from trueground.globe import AroundTheGlobe, closed
 from trueground.grid import Window
 from trueground.projection import WGS84, count_longitudes_as, project
 from trueground.raster import Raster, as_float, name_of, open_raster
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 _TILE = 256  # px, edge of the tiles whose range of heights is remembered
 _STRIP = 64  # tiles read at once
+_QUARTER_TURN = 90.0  # degrees
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +36,8 @@ class Dem:
     """
 
     raster: Raster
-    """Heights in metres above `datum`, float32, NaN where there is none."""
+    """Heights in metres above `datum`, float32, NaN where there is none; closed around the globe where it goes once
+    around: then its grid has a few columns more than the file, on both sides."""
     datum: Datum
     """What the heights are counted from."""
     surface: Raster = field(init=False, repr=False, compare=False)
@@ -96,7 +100,7 @@ class Dem:
                 f"say which with --heights ({HEIGHTS_HELP})"
             )
             raise DatumError(msg)
-        return cls(raster=raster, datum=datum, interpolation=interpolation)
+        return cls(raster=closed(raster), datum=datum, interpolation=interpolation)
 
     @property
     def crs(self) -> CRS:
@@ -105,6 +109,24 @@ class Dem:
         if crs is None:
             raise InputError(name_of(self.raster))
         return crs
+
+    def facing(self, lon: float) -> Dem:
+        """Return the same DEM with no seam near a longitude, so that neighbours there are neighbours in its pixels.
+
+        A DEM that does not go around the globe is returned as it is, and so is one whose seam is a quarter of a turn or
+        more away. Pixel coordinates (`rowcol`) are those of the DEM that is returned.
+        """
+        if not isinstance(self.raster, AroundTheGlobe):
+            return self
+        x, _ = project(WGS84, self.crs, lon, 0.0)
+        away = abs((float(x) - self.raster.middle + 180.0) % 360.0 - 180.0)
+        return self._turned if away > _QUARTER_TURN else self  # NaN is not
+
+    @cached_property
+    def _turned(self) -> Dem:
+        """The same DEM with its seam on the other side; kept, since it remembers the ranges of its tiles."""
+        turned = self.raster.turned() if isinstance(self.raster, AroundTheGlobe) else self.raster
+        return replace(self, raster=turned)
 
     def heights(self, x: ArrayLike, y: ArrayLike, *, crs: CRS = WGS84) -> NDArray[np.float64]:
         """Return heights above the WGS 84 ellipsoid.

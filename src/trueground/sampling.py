@@ -7,23 +7,38 @@ an orthoimage.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 
 from trueground.errors import InputError
 from trueground.grid import Grid, Window
-from trueground.kernels import resample
+from trueground.kernels import convolve, majority, resample
 from trueground.raster import Raster, fill_value
 
 Resampling = Literal["nearest", "bilinear", "cubic"]
-SURFACE = ("nearest", "bilinear", "cubic")  # what a surface can be resampled with
-IMAGE = ("nearest", "bilinear")  # and an image
+ImageResampling = Literal[
+    "nearest", "bilinear", "cubic", "cubic-spline", "lanczos", "average", "mode"
+]
+SURFACE = get_args(Resampling)  # what a surface can be resampled with
+IMAGE = get_args(ImageResampling)  # and an image
+UNSCALED = (1.0, 1.0)
 
 _REACH = {"nearest": 1, "bilinear": 2, "cubic": 3}  # px read around the outermost point
+_KERNELS = {
+    "bilinear": convolve.BILINEAR,
+    "cubic": convolve.CUBIC,
+    "cubic-spline": convolve.SPLINE,
+    "lanczos": convolve.LANCZOS,
+    "average": convolve.AREA,
+}
+# Pixels of the image in one of the output up to which a kernel is not stretched: what would alias lies beyond 0.4
+# cycles a pixel, where the sensor has blurred it already, and grids of the image's own resolution stay here.
+_FINE = 1.2
 _LARGEST_WINDOW = 1 << 23  # px read at once
 _TILE = 1024  # px, for points that are scattered wider than that
 
@@ -124,7 +139,9 @@ def sample_image(
     *,
     fill: float,
     declared: bool = True,
-    resampling: Resampling = "bilinear",
+    resampling: ImageResampling = "bilinear",
+    scale: tuple[float, float] = UNSCALED,
+    antialias: bool = True,
 ) -> NDArray[np.generic]:
     """Resample all bands of an image in its own type; weights leave out what is no data.
 
@@ -140,21 +157,43 @@ def sample_image(
         Whether `fill` is the nodata that the product declares. A valid integer equal to it is then
         moved by one, so that it stays valid; else it is kept.
     resampling
-        `nearest` or `bilinear`.
+        `nearest`; `bilinear`; `cubic` (Keys 1981, a = -1/2, doi:10.1109/TASSP.1981.1163711);
+        `cubic-spline` (B-spline, smooths); `lanczos` (three lobes, Duchon 1979); `average` (mean of
+        the output pixel's footprint); `mode` (the value that covers most of it, for classes).
+    scale
+        Pixels of the image in one pixel of the output, along the image's rows and columns (see
+        `scale_at`): the footprint is a box of that size. One for the whole output, so that no value
+        depends on the window that was read.
+    antialias
+        Stretch the kernels of `bilinear` to `lanczos` by `scale` along axes where it is above 1.2;
+        `average` and `mode` take the footprint in any case.
 
     Returns
     -------
     (count, *row.shape) of the raster's type; `fill` where the pixel that holds the point is no data
     or outside.
+
+    Raises
+    ------
+    InputError
+        Where the resampling is not known, the scale not positive, or the image complex.
     """
     check_resampling(resampling, IMAGE)
+    check_image_type(raster.dtype)
+    if not all(math.isfinite(s) and s > 0.0 for s in scale):
+        msg = (
+            f"scale {scale}: must be two numbers above 0, pixels of the image in one of the output"
+        )
+        raise InputError(msg)
+    scale = _stretched(scale, resampling, antialias)
     out = np.full((raster.count, *row.shape), fill, dtype=raster.dtype)
     flat_out = out.reshape(raster.count, -1)
     flat_row, flat_col = _flat(row), _flat(col)
     integer = raster.dtype.kind in "iu"
     lowest, highest = _range_of(raster.dtype) if integer else (0.0, 0.0)
     nodata = math.nan if raster.nodata is None else float(raster.nodata)
-    for window, chosen in _windows(raster, flat_row, flat_col, _REACH[resampling]):
+    half = _half_widths(resampling, scale)
+    for window, chosen in _windows(raster, flat_row, flat_col, _reach_of(half)):
         source = raster.read(window)
         if resampling == "nearest" and nodata != fill:
             missing = source == nodata
@@ -165,18 +204,89 @@ def sample_image(
         rows = np.ascontiguousarray(flat_row[chosen])
         cols = np.ascontiguousarray(flat_col[chosen])
         for band in range(raster.count):
-            at = (source[band], window.row, window.col, rows, cols)
+            at = (np.ascontiguousarray(source[band]), window.row, window.col, rows, cols)
             all_at_once = isinstance(chosen, slice)
             values = flat_out[band] if all_at_once else np.empty(rows.shape, dtype=raster.dtype)
+            made = (nodata, fill, declared, lowest, highest, integer, values)
             if resampling == "nearest":
                 resample.nearest(*at, values.dtype.type(fill), values)
+            elif resampling == "mode":
+                majority.image_mode(*at, scale, nodata, fill, declared, highest, values)
+            elif resampling == "bilinear" and scale == UNSCALED:
+                resample.image_bilinear(*at, *made)
             else:
-                resample.image_bilinear(
-                    *at, nodata, fill, declared, lowest, highest, integer, values
-                )
+                convolve.image_convolved(*at, _KERNELS[resampling], scale, half, *made)
             if not all_at_once:
                 flat_out[band, chosen] = values
     return out
+
+
+def check_image_type(dtype: np.dtype[Any]) -> None:
+    """Raise where an image's values cannot be weighed."""
+    if dtype.kind not in "iuf":
+        msg = f"an image of type {dtype}: must hold integers or real numbers"
+        if dtype.kind == "c":
+            msg += "; take its amplitude, or its parts as two bands"
+        raise InputError(msg)
+
+
+def scale_at(
+    pixels: Callable[
+        [NDArray[np.float64], NDArray[np.float64]],
+        tuple[NDArray[np.float64], NDArray[np.float64]],
+    ],
+    transform: Affine,
+    centre: tuple[float, float],
+) -> tuple[float, float]:
+    """Return how many pixels of an image lie in one of an output, along the image's rows and columns.
+
+    Parameters
+    ----------
+    pixels
+        Gives row and col in the image of points x, y of the output's reference system.
+    transform
+        The output's affine transform.
+    centre
+        x, y of the point where the image is looked at.
+
+    Returns
+    -------
+    Of the derivatives of row, and of col, by the output's rows and columns, the lengths: 1 for an
+    image that is only turned. Three decimals; (1, 1) where the point has no place in the image.
+    """
+    along = np.array([0.5, -0.5, 0.0, 0.0])  # output columns; its rows the other way round
+    down = along[::-1]
+    x = centre[0] + transform.a * along + transform.b * down
+    y = centre[1] + transform.d * along + transform.e * down
+    row, col = (np.asarray(a, dtype=np.float64) for a in pixels(x, y))
+    lengths = [round(math.hypot(v[0] - v[1], v[2] - v[3]), 3) for v in (row, col)]
+    usable = all(math.isfinite(length) and length > 0.0 for length in lengths)
+    return (lengths[0], lengths[1]) if usable else UNSCALED
+
+
+def image_reach(resampling: str, *, scale: tuple[float, float], antialias: bool) -> int:
+    """Return how many pixels around a point `sample_image` looks at."""
+    return _reach_of(_half_widths(resampling, _stretched(scale, resampling, antialias)))
+
+
+def _stretched(scale: tuple[float, float], resampling: str, antialias: bool) -> tuple[float, float]:
+    """Return the scale that a kernel is stretched by."""
+    if resampling in ("average", "mode"):
+        return scale
+    if resampling == "nearest" or not antialias:
+        return UNSCALED
+    row, col = (s if s > _FINE else 1.0 for s in scale)
+    return row, col
+
+
+def _half_widths(resampling: str, scale: tuple[float, float]) -> tuple[float, float]:
+    """Return how far the kernel reaches along rows and columns [px]."""
+    kind = _KERNELS.get(resampling, convolve.AREA)  # nearest and mode look at an area as well
+    return convolve.half_width(kind, scale[0]), convolve.half_width(kind, scale[1])
+
+
+def _reach_of(half: tuple[float, float]) -> int:
+    return math.ceil(max(half)) + 2
 
 
 def _range_of(dtype: np.dtype[Any]) -> tuple[float, float]:

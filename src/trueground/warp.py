@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trueground.errors import ProjectionError
 from trueground.grid import Grid, Window
-from trueground.projection import GridProjection, count_longitudes_as
+from trueground.projection import GridProjection, count_longitudes_as, project
 from trueground.raster import Raster, computed
 from trueground.sampling import (
     IMAGE,
     SURFACE,
+    UNSCALED,
+    ImageResampling,
     Resampling,
     check_resampling,
     fill_of,
     sample_image,
     sample_surface,
+    scale_at,
 )
 
 
@@ -71,12 +74,23 @@ class Resampled:
 
     source: Raster
     grid: Grid
-    resampling: Resampling = "bilinear"
+    resampling: ImageResampling = "bilinear"
+    """Of surfaces `nearest`, `bilinear` or `cubic`; of images as in `sampling.sample_image`."""
+    antialias: bool = True
+    """Whether the kernels of an image are stretched where the grid is coarser than it."""
     _map: PixelMap = field(init=False, repr=False, compare=False)
+    _scale: tuple[float, float] = field(default=UNSCALED, init=False, repr=False, compare=False)
+    """Pixels of the source in one of the grid, at the grid's centre."""
 
     def __post_init__(self) -> None:
         check_resampling(self.resampling, SURFACE if self._is_surface else IMAGE)
         object.__setattr__(self, "_map", PixelMap(source=self.grid, target=self.source.grid))
+        if not self._is_surface:
+            centre = self.grid.xy(self.grid.shape[0] / 2.0, self.grid.shape[1] / 2.0)
+            scale = scale_at(
+                self._pixels, self.grid.transform, (float(centre[0]), float(centre[1]))
+            )
+            object.__setattr__(self, "_scale", scale)
 
     @property
     def _is_surface(self) -> bool:
@@ -97,6 +111,15 @@ class Resampled:
         """Value that stands for no data."""
         return self.source.nodata
 
+    def _pixels(
+        self, x: NDArray[np.float64], y: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return row, col in the source of points of the grid's reference system."""
+        own, there = self.grid.crs, self.source.grid.crs
+        if own is not None and there is not None:
+            x, y = project(own, there, x, y)
+        return self.source.grid.rowcol(count_longitudes_as(self.source.grid, x), y)
+
     def read(self, window: Window) -> NDArray[Any]:
         """Return a window, resampled."""
         return computed(self, window, self._compute)
@@ -104,7 +127,9 @@ class Resampled:
     def _compute(self, window: Window) -> NDArray[Any]:
         row, col = self._map.at(window)
         if self._is_surface:
-            surface = sample_surface(self.source, row, col, resampling=self.resampling)
+            surface = sample_surface(
+                self.source, row, col, resampling=cast(Resampling, self.resampling)
+            )
             return surface[np.newaxis].astype(self.dtype)
         return sample_image(
             self.source,
@@ -113,10 +138,12 @@ class Resampled:
             fill=fill_of(self.source),
             declared=self.nodata is not None,
             resampling=self.resampling,
+            scale=self._scale,
+            antialias=self.antialias,
         )
 
 
-def on_grid(raster: Raster, grid: Grid, *, resampling: Resampling = "bilinear") -> Raster:
+def on_grid(raster: Raster, grid: Grid, *, resampling: ImageResampling = "bilinear") -> Raster:
     """Return a raster on a grid: itself where it lies there already."""
     if raster.grid == grid:
         return raster

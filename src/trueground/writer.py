@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import itertools
 import os
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from affine import Affine
+from numpy.typing import NDArray
 
 from trueground import __version__
 from trueground.engine import Engine, Progress, Threads
 from trueground.errors import InputError, WriteError
+from trueground.grid import Window
+from trueground.metadata import Metadata
 from trueground.quiet import quiet
 from trueground.raster import GDAL_OPTIONS, Raster, open_dataset
+from trueground.windowed import UNSCALED
+
+Compression = Literal["auto", "zstd", "deflate", "lzw", "none"]
 
 _TILE = 512  # px, edge of a tile of the file
 _READ_BACK = 2048  # px, edge of the pieces in which a file is checked
@@ -95,6 +102,9 @@ def write(
     history: Mapping[str, str] | None = None,
     rpc_tags: Mapping[str, str] | None = None,
     descriptions: tuple[str, ...] = (),
+    metadata: Metadata | None = None,
+    compress: Compression = "auto",
+    nodata: float | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Stream a raster to a GeoTIFF or a COG.
@@ -120,6 +130,12 @@ def write(
         Items of GDAL's RPC metadata domain, for an image that carries its RPC (`Rpc.to_tags`).
     descriptions
         Names of the bands.
+    metadata
+        What else to say of the pixels: bands, colours, acquisition.
+    compress
+        `zstd`, `deflate`, `lzw` or `none`; `auto` is zstd where this GDAL has it, else deflate. All lose nothing.
+    nodata
+        What stands for no data in the file of a raster of real numbers; NaN by default. Integers say it themselves.
     progress
         Called with the number of blocks written and their total.
 
@@ -134,7 +150,8 @@ def write(
     if driver not in ("GTiff", "COG"):
         msg = f"driver {driver!r}: must be GTiff or COG"
         raise InputError(msg)
-    profile = _profile(raster)
+    said = metadata or Metadata()
+    profile = _profile(raster, said, compress=compress, nodata=nodata)
     final = Path(path)
     with rasterio.Env(**GDAL_OPTIONS), atomic(final) as temporary, _gdal_errors(final):
         plain = temporary
@@ -145,6 +162,7 @@ def write(
             target.update_tags(**{f"TRUEGROUND_{k.upper()}": v for k, v in (history or {}).items()})
             if rpc_tags is not None:
                 target.update_tags(ns="RPC", **rpc_tags)
+            _describe(target, said, driver=driver)
             for band, text in enumerate(descriptions, start=1):
                 target.set_band_description(band, text)
             windows = [block.core for block in raster.grid.blocks(block_size)]
@@ -157,31 +175,28 @@ def write(
                         window.col + window.width,
                     ),
                 )
-                target.write(values.astype(profile["dtype"], copy=False), window=place)
+                target.write(_stored(values, profile), window=place)
                 if progress is not None:
                     progress(done, len(windows))
         if driver == "COG":
-            copy(plain, temporary, driver="COG", **_COG)
+            copy(plain, temporary, driver="COG", **_cog_options(profile, said))
         _check_complete(temporary)
     for suffix in _SIDECARS:
         final.with_name(final.name + suffix).unlink(missing_ok=True)
     return final
 
 
-# Tiled and compressed without loss.
+# Compressed in tiles.
 _CREATION: Mapping[str, Any] = {
     "tiled": True,
     "blockxsize": _TILE,
     "blockysize": _TILE,
-    "compress": "zstd",
-    "zstd_level": 1,
     "num_threads": "ALL_CPUS",
     "bigtiff": "IF_SAFER",
     "interleave": "band",
 }
+_LEVEL: Mapping[str, Mapping[str, int]] = {"zstd": {"zstd_level": 1}, "deflate": {"zlevel": 6}}
 _COG: Mapping[str, Any] = {
-    "compress": "zstd",
-    "predictor": "YES",
     "blocksize": _TILE,
     "num_threads": "ALL_CPUS",
     "bigtiff": "IF_SAFER",
@@ -198,7 +213,9 @@ def _silently_opened(path: Path, mode: str = "r", **options: Any) -> Any:
         return rasterio.open(path, mode, **options)
 
 
-def _profile(raster: Raster) -> dict[str, Any]:
+def _profile(
+    raster: Raster, said: Metadata, *, compress: Compression, nodata: float | None
+) -> dict[str, Any]:
     """Return what rasterio has to know about the file, with the predictor that fits the type."""
     from rasterio.dtypes import check_dtype
 
@@ -207,20 +224,135 @@ def _profile(raster: Raster) -> dict[str, Any]:
     if not check_dtype(dtype.name):
         msg = f"values of type {dtype.name} do not fit in a GeoTIFF; convert them, say to float32"
         raise InputError(msg)
-    profile = {
+    if nodata is not None and nodata != raster.nodata and (dtype.kind != "f" or np.isinf(nodata)):
+        msg = f"nodata {nodata:g}: a raster of {dtype} whose own is {raster.nodata} cannot be written with it"
+        raise InputError(msg)
+    codec = compression(compress)
+    profile: dict[str, Any] = {
         "driver": "GTiff",
         "height": grid.shape[0],
         "width": grid.shape[1],
         "count": raster.count,
         "dtype": dtype.name,
-        "nodata": raster.nodata,
-        "predictor": {"f": 3, "i": 2, "u": 2}.get(dtype.kind, 1),
+        "nodata": raster.nodata if nodata is None else nodata,
+        "compress": codec,
+        **_LEVEL.get(codec, {}),
     }
+    if codec != "none":  # the next class is no guess at a class
+        kinds = {"f": 3, "i": 2, "u": 2}
+        profile["predictor"] = 1 if said.has_classes else kinds.get(dtype.kind, 1)
+    shown = [band.interpretation for band in said.bands]
+    if shown[:3] == ["red", "green", "blue"] and dtype.name in ("uint8", "uint16"):
+        profile["photometric"] = "RGB"
     if grid.crs is not None:
         profile["crs"] = grid.crs.to_wkt()
     if grid.crs is not None or grid.transform != Affine.identity():
         profile["transform"] = grid.transform
     return profile
+
+
+@functools.cache
+def _has_zstd() -> bool:
+    """Tell whether this GDAL was built with zstd."""
+    import rasterio
+
+    pixel = {"driver": "GTiff", "height": 1, "width": 1, "count": 1, "dtype": "uint8"}
+    try:
+        with rasterio.io.MemoryFile() as memory, quiet(rasterio.errors.NotGeoreferencedWarning):
+            memory.open(**pixel, compress="zstd").close()
+            with memory.open() as dataset:
+                return bool(dataset.profile.get("compress") == "zstd")
+    except rasterio.errors.RasterioError:
+        return False
+
+
+def compression(name: Compression) -> str:
+    """Return the compression that is meant.
+
+    Raises
+    ------
+    InputError
+        Where there is none of this name, or this GDAL lacks it.
+    """
+    if name == "auto":
+        return "zstd" if _has_zstd() else "deflate"
+    if name not in get_args(Compression):
+        msg = f"compression {name!r}: must be one of {', '.join(get_args(Compression))}"
+        raise InputError(msg)
+    if name == "zstd" and not _has_zstd():
+        msg = "compression 'zstd': this GDAL was built without it; use deflate"
+        raise InputError(msg)
+    return name
+
+
+def _cog_options(profile: Mapping[str, Any], said: Metadata) -> dict[str, Any]:
+    """Return how the COG is made: a mean of classes is none of them."""
+    return {
+        **_COG,
+        "compress": profile["compress"],
+        "predictor": "YES" if profile.get("predictor", 1) > 1 else "NO",
+        # GDAL 3.10 copies the tags of the bands or those in domains of their own, never both; see _describe.
+        "copy_src_mdd": "YES" if said.domains else "AUTO",
+        "overview_resampling": "mode" if said.has_classes else "average",
+    }
+
+
+def stored_size(
+    raster: Raster,
+    values: NDArray[Any],
+    window: Window,
+    *,
+    compress: Compression = "auto",
+    nodata: float | None = None,
+    metadata: Metadata | None = None,
+) -> int:
+    """Return the bytes that the values of a window take in a file; nothing is written."""
+    import rasterio
+
+    said = metadata or Metadata()
+    profile = _profile(raster, said, compress=compress, nodata=nodata)
+    profile |= {"height": window.height, "width": window.width}
+    with (
+        rasterio.Env(**GDAL_OPTIONS),
+        quiet(rasterio.errors.NotGeoreferencedWarning),
+        rasterio.io.MemoryFile() as memory,
+    ):
+        with memory.open(**profile, **_CREATION) as target:
+            target.write(_stored(values, profile))
+        return len(memory.getbuffer())
+
+
+def _stored(values: NDArray[Any], profile: Mapping[str, Any]) -> NDArray[Any]:
+    """Return values as the file holds them."""
+    nodata = profile["nodata"]
+    if values.dtype.kind == "f" and nodata is not None and not np.isnan(nodata):
+        values = np.where(np.isnan(values), values.dtype.type(nodata), values)
+    return values.astype(profile["dtype"], copy=False)
+
+
+def _describe(target: Any, said: Metadata, *, driver: str) -> None:
+    """Say of the pixels what is known of them."""
+    from rasterio.enums import ColorInterp
+
+    target.update_tags(**said.tags)
+    for domain, items in said.domains.items():
+        target.update_tags(ns=domain, **items)
+    if not said.bands:
+        return
+    target.colorinterp = [ColorInterp[band.interpretation] for band in said.bands]
+    if said.palette is not None:
+        target.write_colormap(1, said.palette)
+    for number, band in enumerate(said.bands, start=1):
+        if band.description:
+            target.set_band_description(number, band.description)
+        if band.unit:
+            target.set_band_unit(number, band.unit)
+        target.update_tags(number, **band.tags)
+        if driver == "COG" and said.domains:
+            target.update_tags(**{f"BAND_{number}_{k}": v for k, v in band.tags.items()})
+    if any((band.scale, band.offset) != UNSCALED for band in said.bands):
+        target.scales = [band.scale for band in said.bands]
+        target.offsets = [band.offset for band in said.bands]
 
 
 @contextlib.contextmanager

@@ -62,3 +62,28 @@ def test_wrong_use(run: Run, arguments: tuple[str, ...], code: int, words: str) 
     assert done.returncode == code, done.stderr
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_pixel_far_away_has_a_status_and_a_reason(run: Run, tmp_path: Path) -> None:
+    """GDAL's iteration runs off the globe there: no such latitude is shown."""
+    done = run(*BASE, "--trace", "1e9", "0", "--trace-csv", "out/t.csv")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    header = next(line for line in lines if line.startswith("solver "))
+    assert header.split()[-1] == "status"
+    (certified, reason) = [line for line in lines if line.startswith("certified")]
+    assert certified.endswith("diverged")
+    assert reason.startswith("certified: diverged, since the RPC cannot be inverted")
+    with (tmp_path / "t.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {r["status"] for r in rows} >= {"diverged", "goes on"}
+    assert all(abs(float(r["lat"] or 0.0)) <= 90.0 for r in rows)
+    assert any(r["solver"] == "gdal" and r["lat"] == "" for r in rows)
+
+
+@pytest.mark.parametrize("name", ["out/conv.pdf", "out/conv"])
+def test_a_report_is_a_page(run: Run, tmp_path: Path, name: str) -> None:
+    done = run(*BASE, "-o", name)
+    assert done.returncode == 2
+    assert ".html or .htm" in done.stderr
+    assert not list(tmp_path.iterdir())

@@ -150,7 +150,11 @@ def test_what_goes_wrong_is_said_in_one_line(run: Run, tmp_path: Path) -> None:
     assert few.returncode == 1
     assert "2 ground control points" in few.stderr
     assert len(few.stderr.splitlines()) == 1
-    assert run("refine", "image.tif", gcps, "-o", "out/r.xyz").returncode == 1
+    for name in ("out/r.xyz", "out/r.tif"):
+        unknown = run("refine", "image.tif", gcps, "-o", name)
+        assert unknown.returncode == 2
+        assert ".RPB, .TXT or .json" in unknown.stderr
+        assert "format=" not in unknown.stderr
     assert run("refine", "image.tif", gcps, "-o", "out/r.RPB", "--model", "cubic").returncode == 2
     same = run("refine", "image.tif", gcps, "-o", gcps)
     assert "same file" in same.stderr

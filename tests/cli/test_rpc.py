@@ -143,13 +143,21 @@ def test_what_goes_wrong_is_said_in_one_line(
         (2, "holds an RPC alone", (dimap, "-o", "out/x.tif")),
         (2, "holds an RPC alone", (dimap, "--in-place")),
         (1, "above 0", ("image.tif", "--scale", "-2", "-o", "out/x.RPB")),
+        (1, "factor 1e+300", ("image.tif", "--scale", "1e300", "-o", "out/x.RPB")),
+        (
+            2,
+            "--crop inf 3.0: must be finite",
+            ("image.tif", "--crop", "1e400", "3", "-o", "out/x.RPB"),
+        ),
         (1, "has no RPC", ("no_rpc.tif", "-o", "out/x.RPB")),
-        (1, ".RPB, .TXT, .json", ("image.tif", "-o", "out/x.xml")),
+        (2, ".RPB, .TXT, .json or .tif", ("image.tif", "-o", "out/x.xml")),
         (1, "does not exist", ("missing.tif", "-o", "out/x.RPB")),
     ):
         done = run("rpc", *arguments)
         assert done.returncode == code, done.stderr
         assert words in done.stderr
+        assert "damaged" not in done.stderr
+        assert "format=" not in done.stderr
         assert len(done.stderr.splitlines()) == 1
     assert [p.name for p in tmp_path.iterdir()] == ["in"]
 

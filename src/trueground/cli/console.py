@@ -58,8 +58,11 @@ class Console:
             warnings.showwarning = before
 
     @contextlib.contextmanager
-    def progress(self, title: str) -> Iterator[Progress]:
-        """Show a bar on a terminal, and nothing in a pipe."""
+    def progress(self, title: str, *, pixels: int | None = None) -> Iterator[Progress]:
+        """Show a bar on a terminal, with the time left, and nothing in a pipe.
+
+        With the number of `pixels` that all blocks have together, also how many are done a second.
+        """
         if self.quiet or not sys.stderr.isatty():
             yield lambda _done, _total: None
             return
@@ -71,13 +74,17 @@ class Console:
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.completed}/{task.total}"),
+            TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
             console=RichConsole(stderr=True),
             transient=True,
         )
         with bars:
-            task = bars.add_task(title, total=None)
-            yield lambda done, total: bars.update(task, completed=done, total=total)
+            task = bars.add_task(title, total=None, rate="")
+            speed = Speed(pixels=pixels)
+            yield lambda done, total: bars.update(
+                task, completed=done, total=total, rate=speed.after(done, total)
+            )
 
     @contextlib.contextmanager
     def timed(self, what: str) -> Iterator[None]:
@@ -85,6 +92,26 @@ class Console:
         start = time.perf_counter()
         yield
         self.detail(f"{what}: {time.perf_counter() - start:.2f} s")
+
+
+class Speed:
+    """How many pixels are done a second, from what was done since the first call or the start."""
+
+    def __init__(self, *, pixels: int | None) -> None:
+        self._pixels = pixels
+        self._start = time.perf_counter()
+        self._first: int | None = None
+
+    def after(self, done: int, total: int) -> str:
+        """Say it after `done` of `total` blocks; nothing where the number of pixels is unknown."""
+        if (
+            self._first is None
+        ):  # what an earlier run has done comes at once, and is none of our speed
+            self._first = done if done > 1 else 0
+        elapsed = time.perf_counter() - self._start
+        if self._pixels is None or elapsed <= 0.0 or total == 0:
+            return ""
+        return f"{self._pixels * (done - self._first) / total / elapsed / 1e6:.1f} Mpx/s"
 
 
 console = Console()

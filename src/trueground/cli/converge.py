@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from trueground.cli.console import console
+from trueground.cli.endings import PAGES, check_ending
 from trueground.cli.options import (
     Flag,
     OptionalOutput,
@@ -18,7 +19,19 @@ from trueground.cli.options import (
     usage,
 )
 
+if TYPE_CHECKING:
+    from trueground.rpc.trace import TracedStep
+
 _LARGEST_GRID = 2000
+# Why a solver found no point, by the label of its status.
+_REASONS = {
+    "outside image": "the pixel is far from what the RPC was made for",
+    "outside dem": "the line of sight, or the next place to be tried, lies beside the DEM",
+    "no data": "the line of sight, or the next place to be tried, meets a hole of the DEM",
+    "no intersection": "the line of sight stays above the DEM until it leaves it",
+    "diverged": "the RPC cannot be inverted there (is the pixel far outside the image?), or the steps did not settle",
+    "bad input": "the row or the column is not a number",
+}
 Heights = Annotated[
     list[float] | None, Parameter(negative=(), consume_multiple=True, allow_leading_hyphen=True)
 ]
@@ -101,6 +114,8 @@ def converge(
     if not 2 <= grid <= _LARGEST_GRID:
         msg = f"--grid {grid}: must be from 2 to {_LARGEST_GRID} pixels."
         raise usage(msg)
+    check_ending(output, PAGES, "the report is written")
+    check_ending(trace_csv, (".csv", ".txt"), "the steps are written")
     outputs_differ_from([image, dem, rpc], [output, trace_csv])
     model = rpc_of(image, rpc, origin=rpc_origin)
     surface = Dem.open(dem, heights=heights)
@@ -127,6 +142,7 @@ def converge(
         _print_table(SOLVER_COLUMNS, solver_rows(found))
     if steps and not json:
         _print_table(TRACE_COLUMNS, trace_rows(steps))
+        _print_reasons(steps)
     if trace_csv is not None:
         write_text(trace_csv, table_of(steps))
     if output is not None:
@@ -143,6 +159,15 @@ def converge(
     written = ", ".join(str(p) for p in (output, trace_csv) if p is not None)
     if written:
         console.note(f"wrote {written}")
+
+
+def _print_reasons(steps: Sequence[TracedStep]) -> None:
+    """Say of each solver that ended without a point why it did."""
+    from trueground.rpc.trace import verdicts
+
+    for step, verdict in zip(steps, verdicts(steps), strict=True):
+        if verdict in _REASONS:
+            print(f"{step.solver}: {verdict}, since {_REASONS[verdict]}")
 
 
 def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

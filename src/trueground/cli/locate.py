@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from trueground.cli.console import console
+from trueground.cli.endings import TABLES, check_ending
 from trueground.cli.options import (
     DemResampling,
     OptionalOutput,
@@ -63,7 +64,8 @@ def locate(
     A point that has no position has a status that says why: `outside dem` (it looks beside the DEM: give
     a larger one), `no data` (it ends in a hole: see --on-nodata), `no intersection` (it stays above the DEM until it
     leaves it), `outside image` (far from what the RPC was made for), `diverged` (the RPC cannot be inverted there, or a
-    classic solver did not arrive), `bad input` (a coordinate is missing).
+    classic solver did not arrive), `bad input` (a coordinate is missing). Where not one point has a position the exit
+    code is 1.
 
     Parameters
     ----------
@@ -150,6 +152,8 @@ def locate(
     for wrong, text in mistakes:
         if wrong:
             raise usage(text)
+    if not whole:
+        check_ending(output, TABLES, "points are written")
     outputs_differ_from(
         [image, dem, points, rpc], [output, None if status is None else raster_output(status)]
     )
@@ -218,7 +222,7 @@ def _table(
     if solver != "certified" and found.iterations is not None and found.residual is not None:
         columns |= {"iterations": found.iterations, "residual": found.residual}
     warn_of_extrapolation(model, found.lon, found.lat, found.height)
-    emit(columns, found.status, ("lon", "lat", "height"), output=output)
+    emit(columns, found.status, ("lon", "lat", "height"), output=output, done="located")
 
 
 def _write(
@@ -229,10 +233,10 @@ def _write(
     history: dict[str, str],
 ) -> None:
     """Locate all pixels of an image, write them, and say how many failed and why."""
+    from trueground.cli.tables import say_failures
     from trueground.engine import Threads
     from trueground.rpc.localization import BANDS
     from trueground.rpc.viewing import warn_of_extrapolation
-    from trueground.status import Status
     from trueground.writer import write
 
     engine = Threads(threads)
@@ -249,7 +253,6 @@ def _write(
                 lines.status, status, engine=engine, history=history, descriptions=("status",), progress=done
             )  # fmt: skip
     rows, cols = lines.grid.shape
-    for code, number in lines.counts(engine=engine).items():
-        if code != Status.OK:
-            console.note(f"{number} of {rows * cols} pixels: {code.label}")
+    counts = lines.counts(engine=engine)
     console.note(f"wrote {', '.join(str(p) for p in outputs if p is not None)}")
+    say_failures(counts, "pixels", total=rows * cols, done="located")

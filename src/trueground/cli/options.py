@@ -23,7 +23,9 @@ Bounds = Annotated[
 ]
 Flag = Annotated[bool, Parameter(negative=())]
 DemResampling = Literal["nearest", "bilinear", "cubic"]
-ImageResampling = Literal["nearest", "bilinear"]
+ImageResampling = Literal[  # as in sampling.py, which is imported late
+    "nearest", "bilinear", "cubic", "cubic-spline", "lanczos", "average", "mode"
+]
 _GEOTIFF = (".tif", ".tiff", ".gtiff")
 RpcOrigin = Literal[0, 1] | None
 

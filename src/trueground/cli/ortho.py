@@ -3,144 +3,172 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
 
 from trueground.cli.console import console
-from trueground.cli.options import (
-    Bounds,
-    DemResampling,
-    Flag,
-    ImageResampling,
-    Output,
-    RpcOrigin,
-    outputs_differ_from,
-    raster_output,
-    usage,
-)
+from trueground.cli.options import Flag, Output, RpcOrigin, usage
+from trueground.cli.ortho_options import Elevation, Look, Mosaic, Place, Storage
+from trueground.cli.quality import Quality
+
+if TYPE_CHECKING:
+    from trueground.grid import Grid
+    from trueground.ortho import Orthoimage
+    from trueground.raster import Raster
+
+_ELEVATION, _PLACE, _LOOK, _STORAGE = Elevation(), Place(), Look(), Storage()
+_QUALITY = Quality()
 
 
 def ortho(
-    image: str,
-    /,
-    *,
+    *images: Annotated[str, Parameter(negative=())],
     dem: str,
     output: Output,
     rpc: str | None = None,
     rpc_origin: RpcOrigin = None,
-    heights: str | None = None,
-    dem_scale: float = 1.0,
-    dem_offset: float = 0.0,
-    dem_interpolation: DemResampling = "bilinear",
-    crs: str | None = None,
-    resolution: float | None = None,
-    bounds: Bounds = None,
-    like: Path | None = None,
-    resampling: ImageResampling = "bilinear",
+    mosaic: Mosaic | None = None,
+    elevation: Elevation = _ELEVATION,
+    place: Place = _PLACE,
+    look: Look = _LOOK,
+    storage: Storage = _STORAGE,
+    quality: Quality = _QUALITY,
     threads: int = 0,
-    cog: Flag = False,
+    dry_run: Flag = False,
 ) -> None:
-    """Put an image that carries RPCs in its true place on the ground, over an elevation model.
+    """Put images that carry RPCs in their true place on the ground, over an elevation model.
 
     Example: `trueground ortho scene.tif --dem srtm.tif --heights egm96 -o ortho.tif --resolution 0.5`
 
+    Several images get one file each in the folder `-o`, on grids that fit into each other to the pixel, or become one
+    with `--mosaic`.
+
     Parameters
     ----------
-    image
-        Image with RPC metadata, or any image with --rpc.
+    images
+        Images with RPC metadata, or any one image with --rpc.
     dem
         Elevation model [m].
     output
-        The orthoimage (GeoTIFF).
+        The orthoimage (GeoTIFF); a folder for several images, or for --tiles.
     rpc
         File with the RPC of the full scene: DIMAP or Maxar XML, .RPB, _RPC.TXT, .geom, JSON, or an image.
     rpc_origin
         What the RPC file calls the centre of its first pixel: 0 or 1. Default: what its product does.
-    heights
-        What heights of the DEM are above: ellipsoid, egm96, egm2008 or a grid file. Default: as its CRS says.
-    dem_scale
-        What heights of the DEM are multiplied by.
-    dem_offset
-        Metres that are added to them then.
-    dem_interpolation
-        How heights between the centres of the DEM's cells are made.
-    crs
-        CRS of the output. Default: the UTM zone of the image.
-    resolution
-        Pixel size in units of the CRS. Default: what the image resolves.
-    bounds
-        West, south, east, north in the CRS. Default: what the image sees, on multiples of the resolution.
-    like
-        Take the grid of this raster.
-    resampling
-        How values between pixels are made.
+    mosaic
+        One output of several images: each pixel from the first or last that has data, or the one seen most steeply.
     threads
         Number of threads; 0 takes all processors.
-    cog
-        Write a cloud-optimised GeoTIFF.
+    dry_run
+        Print the grid, size on disk, memory and time that it would take, and write nothing.
     """
-    from trueground.cli.elevation import opened
+    from trueground.cli.ortho_job import Job, Picture, check_outputs, targets_of
     from trueground.coverage import check_grid, share_with_heights
-    from trueground.engine import Threads
-    from trueground.ortho import Orthoimage, ortho_grid
-    from trueground.projection import parse_crs
-    from trueground.raster import open_raster
-    from trueground.rpc.readers import rpc_for_image
-    from trueground.writer import write
+    from trueground.ortho import Orthoimage
 
-    if like is not None and (crs, resolution, bounds) != (None, None, None):
-        msg = "--like gives the whole grid: leave out --crs, --resolution and --bounds."
-        raise usage(msg)
-    outputs_differ_from([image, dem, rpc, like], [raster_output(output)])
-    picture = open_raster(image)
-    model = rpc_for_image(picture, rpc, origin=rpc_origin)
-    surface = opened(
-        dem, heights=heights, scale=dem_scale, offset=dem_offset, interpolation=dem_interpolation
-    )
+    _check_usage(images, rpc=rpc, mosaic=mosaic, look=look)
+    quality.check(images=len(images), mosaic=mosaic is not None)
+    targets = targets_of(images, output, tiles=storage.tiles is not None, mosaic=mosaic is not None)
+    inputs = [*images, dem, rpc, None if place.like is None else str(place.like)]
+    inputs += quality.inputs
+    check_outputs(inputs, targets, output=output, storage=storage, masks=look.occlusion == "mask")
+    evidence = quality.open(inputs, targets)
+    pictures = [Picture.open(name, rpc, origin=rpc_origin, look=look) for name in images]
+    surface = elevation.open(dem)
     console.note(f"heights of {dem}: above {surface.datum}")
-    if like is not None:
-        grid = open_raster(like).grid
-    else:
-        grid = ortho_grid(
-            picture,
-            model,
-            surface,
-            crs=None if crs is None else parse_crs(crs),
-            resolution=resolution,
-            bounds=bounds,
+    views = [(p.image, p.rpc) for p in pictures]
+    grids = place.grids(views, surface, same=mosaic is not None)
+    results = []
+    for picture, grid in zip(pictures, grids, strict=True):
+        if not place.is_own:
+            check_grid(grid, picture.image, picture.rpc, dem=surface)
+        share = share_with_heights(picture.image, picture.rpc, surface)
+        if share < 1.0:
+            console.warn(
+                f"{dem} has heights under {share:.0%} of {picture.path}: the rest of it is no data"
+            )
+        made = Orthoimage(
+            image=picture.image,
+            rpc=picture.rpc,
+            dem=surface,
+            grid=grid,
+            resampling=look.resampling_of(picture.metadata, picture.path),
+            antialias=not look.no_antialias,
+            occlusion=look.occlusion,
         )
-    if (like, resolution, bounds) != (
-        None,
-        None,
-        None,
-    ):  # a grid of our own making fits by its making
-        check_grid(grid, picture, model, dem=surface)
-    share = share_with_heights(picture, model, surface)
-    if share < 1.0:
-        console.warn(f"{dem} has heights under {share:.0%} of the image: the rest of it is no data")
-    rows, cols = grid.shape
-    console.note(
-        f"output: {rows} x {cols} px of {grid.resolution[0]:g}, {grid.crs.name if grid.crs else 'no CRS'}"
+        results.append(made)
+    job = Job(
+        dem=dem,
+        rpc=rpc,
+        history={**elevation.history(surface), **look.history},
+        heights=elevation.heights,
+        look=look,
+        storage=storage,
+        threads=threads,
+        dry_run=dry_run,
     )
-    result = Orthoimage(image=picture, rpc=model, dem=surface, grid=grid, resampling=resampling)
-    history = {
-        "image": image,
-        "dem": dem,
-        "heights": str(surface.datum),
-        "dem_scale": str(dem_scale),
-        "dem_offset": str(dem_offset),
-        "dem_interpolation": dem_interpolation,
-        "rpc": model.origin,
-        "resampling": resampling,
-    }
-    with console.progress("ortho") as step, console.timed("ortho"):
-        write(
-            result,
-            output,
-            engine=Threads(threads),
-            driver="COG" if cog else "GTiff",
-            history=history,
-            descriptions=tuple(d or "" for d in getattr(picture, "descriptions", ())),
-            progress=step,
-        )
+    if mosaic is not None:
+        joined = _joined(results, mosaic)
+        _say_grid(joined.grid)
+        job.run(joined, pictures, targets[0], more={"mosaic": mosaic})
+        if not dry_run:
+            _say_result(results, images, targets[0])
+        return
+    for result, picture, target in zip(results, pictures, targets, strict=True):
+        _say_grid(result.grid)
+        job.run(result, [picture], target)
+        if not dry_run:
+            _say_result([result], (picture.path,), target)
+        if evidence is not None and not dry_run:
+            evidence.write_report(
+                result,
+                written=target if storage.tiles is None else _mosaic_of(target),
+                whole=not storage.resume,
+                inputs={"image": picture.path, "dem": dem, "rpc": rpc, **job.history},
+                threads=threads,
+            )
+
+
+def _check_usage(
+    images: tuple[str, ...], *, rpc: str | None, mosaic: Mosaic | None, look: Look
+) -> None:
+    if not images:
+        msg = "which image? Give at least one."
+        raise usage(msg)
+    if len(images) > 1 and rpc is not None:
+        msg = f"--rpc is that of one image, and {len(images)} are given: leave it out, or take one image at a time."
+        raise usage(msg)
+    if mosaic is not None and look.occlusion == "mask":
+        msg = "a mosaic has no mask of hidden ground: give --occlusion fill or ignore."
+        raise usage(msg)
+
+
+def _joined(results: list[Orthoimage], rule: Mosaic) -> Raster:
+    from trueground.ortho import Mosaic as Joined
+
+    return Joined(images=tuple(results), rule=rule)
+
+
+def _mosaic_of(folder: Path) -> Path:
+    """Return the file that shows a folder of tiles as one."""
+    from trueground.tiles import TileStore
+
+    return TileStore(folder=folder).vrt
+
+
+def _say_grid(grid: Grid) -> None:
+    rows, cols = grid.shape
+    name = grid.crs.name if grid.crs else "no CRS"
+    console.note(f"output: {rows} x {cols} px of {grid.resolution[0]:g}, {name}")
+
+
+def _say_result(results: list[Orthoimage], images: tuple[str, ...], target: Path) -> None:
+    grid = results[0].grid
     west, south, east, north = grid.bounds
     print(f"{grid!r}, bounds {west:.10g} {south:.10g} {east:.10g} {north:.10g}")
-    console.note(f"wrote {output}")
+    for result, name in zip(results, images, strict=True):
+        share = result.hidden_share()
+        if share is not None:
+            which = "" if len(images) == 1 else f" of {name}"
+            print(f"hidden from the sensor{which}: {share:.2%} of the ground")
+    console.note(f"wrote {target}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from trueground.cli.endings import TABLES, check_ending
 from trueground.cli.options import OptionalOutput, RpcOrigin, outputs_differ_from, usage
 
 
@@ -20,6 +21,8 @@ def project(  # noqa: PLR0917 (a point is three numbers)
     rpc_origin: RpcOrigin = None,
 ) -> None:
     """Find the pixels of an image that show ground points.
+
+    Where not one point has a pixel the exit code is 1.
 
     Example: `trueground project scene.tif 5.198 44.208 812.4`
 
@@ -54,6 +57,7 @@ def project(  # noqa: PLR0917 (a point is three numbers)
     if any(given) != all(given) or any(given) == (points is not None):
         msg = "Give either LON, LAT and HEIGHT, or --points."
         raise usage(msg)
+    check_ending(output, TABLES, "points are written")
     outputs_differ_from([image, points, rpc], [output])
     model = rpc_of(image, rpc, origin=rpc_origin)
     names = ("lon", "lat", "height")
@@ -70,4 +74,4 @@ def project(  # noqa: PLR0917 (a point is three numbers)
     status[~np.isfinite(np.sum([table[n] for n in names], axis=0))] = Status.BAD_INPUT
     answered = (np.where(status == Status.OK, table[n], np.nan) for n in names)
     warn_of_extrapolation(model, *answered)
-    emit({**table, "row": row, "col": col}, status, ("row", "col"), output=output)
+    emit({**table, "row": row, "col": col}, status, ("row", "col"), output=output, done="projected")

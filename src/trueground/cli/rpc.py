@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from trueground.cli.console import console
+from trueground.cli.endings import RPC_FILES, check_ending
 from trueground.cli.options import (
     Flag,
     OptionalOutput,
@@ -79,6 +81,11 @@ def rpc(
         raise usage(msg)
     if tagged and is_rpc_file(image):
         msg = f"{image} holds an RPC alone: to tag an image with it, give the image, and this with --rpc."
+        raise usage(msg)
+    if not tagged:
+        check_ending(target, (*RPC_FILES, ".tif"), "an RPC is written")
+    if crop is not None and not all(map(math.isfinite, crop)):
+        msg = f"--crop {crop[0]} {crop[1]}: must be finite numbers, the row and column where the crop starts."
         raise usage(msg)
     outputs_differ_from([rpc if in_place else image, rpc], [target])
     model = rpc_of(image, rpc, origin=rpc_origin)

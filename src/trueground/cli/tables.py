@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trueground.cli.console import console
+from trueground.errors import InputError
 from trueground.points import Columns, to_csv, to_geojson
 from trueground.status import Status
 from trueground.writer import write_text
@@ -21,15 +22,38 @@ def emit(
     computed: Sequence[str],
     *,
     output: Path | None,
+    done: str,
 ) -> None:
-    """Write the table, and say how many points failed and why."""
+    """Write the table, and say how many points failed and why; `done` is what happened to the others.
+
+    Raises
+    ------
+    InputError
+        Where all of them failed.
+    """
     if output is None:
         sys.stdout.write(to_csv(columns, status, computed))
     else:
         form = to_geojson if output.suffix.lower() in (".geojson", ".json") else to_csv
         write_text(output, form(columns, status, computed))
         console.note(f"wrote {output}")
-    for code, number in zip(
-        *np.unique(status[status != Status.OK], return_counts=True), strict=True
-    ):
-        console.note(f"{number} of {status.size} points: {Status(int(code)).label}")
+    codes, numbers = np.unique(status, return_counts=True)
+    counts = {Status(c): n for c, n in zip(codes.tolist(), numbers.tolist(), strict=True)}
+    say_failures(counts, "points", total=status.size, done=done)
+
+
+def say_failures(counts: Mapping[Status, int], what: str, *, total: int, done: str) -> None:
+    """Say how many of some points failed and why.
+
+    Raises
+    ------
+    InputError
+        Where all of them did: a command that found nothing has failed.
+    """
+    failed = {code.label: number for code, number in counts.items() if code != Status.OK}
+    if failed and Status.OK not in counts:
+        reasons = ", ".join(f"{number} {label}" for label, number in failed.items())
+        msg = f"none of {total} {what} could be {done} ({reasons}); docs/locate.md says what each status asks for"
+        raise InputError(msg)
+    for label, number in failed.items():
+        console.note(f"{number} of {total} {what}: {label}")

@@ -77,11 +77,11 @@ class Alignment:
             msg = f"matrix of shape {matrix.shape}: must be 4 x 4 finite numbers"
             raise InputError(msg)
         rotation = matrix[:3, :3]
-        if (
-            not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-6)
-            or np.linalg.det(rotation) < 0.0
+        scale = float(np.cbrt(np.linalg.det(rotation)))
+        if not scale > 0.0 or not np.allclose(
+            rotation @ rotation.T, scale**2 * np.eye(3), atol=1e-6
         ):
-            msg = "the matrix is not rigid: its upper left 3 x 3 part must be a rotation"
+            msg = "the matrix is not rigid: its upper left 3 x 3 part must be a rotation, or a scaled one"
             raise InputError(msg)
         if not np.array_equal(matrix[3], [0.0, 0.0, 0.0, 1.0]):
             msg = f"the matrix's last row is {matrix[3].tolist()}: must be 0, 0, 0, 1"
@@ -107,6 +107,20 @@ class Alignment:
     def shift_z(self) -> float:
         """Metres to add to the heights of the moving DEM."""
         return self.matrix[2][3]
+
+    @property
+    def scale(self) -> float:
+        """What lengths about the centroid are multiplied by."""
+        return float(np.cbrt(np.linalg.det(np.asarray(self.matrix)[:3, :3])))
+
+    @property
+    def rotations(self) -> tuple[float, float, float]:
+        """Angles [degrees] about the x, y and z axis through the centroid, applied in this order."""
+        r = np.asarray(self.matrix)[:3, :3] / self.scale
+        about_x = np.arctan2(r[2, 1], r[2, 2])
+        about_y = -np.arcsin(np.clip(r[2, 0], -1.0, 1.0))
+        about_z = np.arctan2(r[1, 0], r[0, 0])
+        return tuple(float(np.degrees(a)) for a in (about_x, about_y, about_z))  # type: ignore[return-value]
 
     def __str__(self) -> str:
         return (
@@ -367,6 +381,14 @@ class AlignedDem(ComputedSurface):
         do, so that it does not depend on the window.
         """
         x, y = (v.reshape(-1) for v in self._xy(window))
+        return self._transformed(x, y, matrix).reshape(window.shape)
+
+    def heights(self, x: Float, y: Float) -> Float:
+        """Return heights of the moved DEM [m] at points (n,) of the alignment's system; NaN where it has none."""
+        return self._transformed(x, y, np.asarray(self.alignment.matrix))
+
+    def _transformed(self, x: Float, y: Float, matrix: Float) -> Float:
+        """Find the moved surface at points; see `_rotated`."""
         cx, cy, cz = self.alignment.centroid
         rotation, (tx, ty, tz) = matrix[:3, :3], matrix[:3, 3]
         # The first guess: the plane through the centroid's height.
@@ -388,8 +410,7 @@ class AlignedDem(ComputedSurface):
             if left.size == 0:
                 break
         result[left] = np.nan
-        out: Float = result.reshape(window.shape)
-        return out
+        return result
 
     def _xy(self, window: Window) -> tuple[Float, Float]:
         """Return coordinates of the cells in the alignment's system."""

@@ -9,6 +9,7 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
+from trueground.coreg.base import Alignment
 from trueground.datum_shift import in_common_datum
 from trueground.difference import check_overlap
 from trueground.engine import Engine, Threads
@@ -119,6 +120,33 @@ class Pair:
         west, south, east, north = self.reference.grid.bounds
         z = np.median(np.concatenate([c.height for _, c in self.cells]))
         return (west + east) / 2.0, (south + north) / 2.0, float(z)
+
+    @property
+    def xyz(self) -> tuple[Float, Float, Float]:
+        """Easting, northing and reference height of all cells."""
+        parts = []
+        for window, chosen in self.cells:
+            row, col = np.divmod(chosen.position, window.width)
+            parts.append(self.reference.grid.xy(window.row + row + 0.5, window.col + col + 0.5))
+        x, y = (np.concatenate(values) for values in zip(*parts, strict=True))
+        return x, y, np.concatenate([c.height for _, c in self.cells]).astype(np.float64)
+
+    def dh_under(self, alignment: Alignment, *, resampling: Resampling = "bilinear") -> Float:
+        """Return reference - moving at all cells, moving transformed; NaN where it has no height."""
+        moved = alignment.apply(self.moving, grid=self.reference.grid, resampling=resampling)
+        out = np.empty(sum(c.position.size for _, c in self.cells))
+        ends = np.cumsum([c.position.size for _, c in self.cells])
+        parts = dict(zip((w for w, _ in self.cells), np.split(out, ends[:-1]), strict=True))
+        cells = dict(self.cells)
+
+        def part(window: Window) -> None:
+            row, col = np.divmod(cells[window].position, window.width)
+            x, y = self.reference.grid.xy(window.row + row + 0.5, window.col + col + 0.5)
+            np.subtract(cells[window].height, moved.heights(x, y), out=parts[window])
+
+        for _ in self.engine.map(part, cells):
+            pass
+        return out
 
     def dh(self, shift_x: float, shift_y: float, *, resampling: Resampling = "bilinear") -> Float:
         """Return reference - moving at all cells, moving shifted; NaN where it has no height."""

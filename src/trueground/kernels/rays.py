@@ -107,7 +107,8 @@ def sweep(dem, middle, half, bulge, w, count):
         next_r, next_c = value(w, 0, k, w[_G, k]), value(w, 4, k, w[_G, k])
         off = w[_OFF, k] + abs(w[_TWIST, k] * (next_r - r) * (next_c - c))
         same_cell = (int(r) == int(next_r)) & (int(c) == int(next_c))
-        w[_OFF, k] = off if same_cell else np.inf
+        held_back = abs(w[_G, k]) >= 1.0  # at an end of the line, which need not be on the ground
+        w[_OFF, k] = off if same_cell and not held_back else np.inf
     left = 0
     for k in range(count):
         left += (w[_OFF, k] > SETTLED) & (w[_OPEN, k] > 0.0)

@@ -158,21 +158,38 @@ def valid_bilinear(source, row0, col0, row, col, nodata):
 
 
 @fused
+def store(values, count, fill, declared, lowest, highest, integer, out, first):
+    """Put a batch of values into an image's own type: integers rounded and clipped, `fill` for NaN.
+
+    Where the product declares `fill` as its nodata, a valid integer that would round to it is moved by one.
+    """
+    moved = fill + 1.0 if fill < highest else fill - 1.0
+    if integer:
+        for k in range(count):
+            value = values[k]
+            whole = min(max(np.rint(value), lowest), highest)
+            whole = moved if declared and whole == fill else whole
+            out[first + k] = whole if value == value else fill
+    else:
+        for k in range(count):
+            value = values[k]
+            out[first + k] = value if value == value else fill
+
+
+@fused
 def image_bilinear(
     source, row0, col0, rows, cols, nodata, fill, declared, lowest, highest, integer, out
 ):
     """Bilinear over valid pixels only, where the pixel that holds the point is valid.
 
     Weights of invalid or missing neighbours go to the others, so that neither nodata nor the frame
-    bleeds in and the footprint is that of `nearest`. Where the product declares
-    `fill` as its nodata, a valid integer that would round to it is moved by one.
+    bleeds in and the footprint is that of `nearest`.
 
     Which formula a pixel gets depends on its own neighbours alone: four valid ones are taken by all of a batch
     together, the rest one by one.
     """
     height, width = source.shape
     next_r, next_c = np.uintp(min(1, height - 1)), np.uintp(min(1, width - 1))
-    moved = fill + 1.0 if fill < highest else fill - 1.0
     w = np.empty((_PLACES, BATCH))
     at = np.empty((2, BATCH), dtype=np.uintp)
     for first in range(0, rows.size, BATCH):
@@ -207,13 +224,4 @@ def image_bilinear(
                     w[_VALUE, k] = valid_bilinear(
                         source, row0, col0, rows[first + k], cols[first + k], nodata
                     )
-        if integer:
-            for k in range(count):
-                value = w[_VALUE, k]
-                whole = min(max(np.rint(value), lowest), highest)
-                whole = moved if declared and whole == fill else whole
-                out[first + k] = whole if value == value else fill
-        else:
-            for k in range(count):
-                value = w[_VALUE, k]
-                out[first + k] = value if value == value else fill
+        store(w[_VALUE], count, fill, declared, lowest, highest, integer, out, first)

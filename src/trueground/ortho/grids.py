@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 from pyproj import CRS
 
@@ -137,6 +139,7 @@ def ortho_grid(
     crs: CRS | None = None,
     resolution: float | None = None,
     bounds: Bounds | None = None,
+    align: bool = False,
 ) -> Grid:
     """Return the grid of an orthoimage.
 
@@ -152,7 +155,72 @@ def ortho_grid(
     bounds
         West, south, east, north in `crs`; what the image sees by default, edges on multiples of
         the resolution.
+    align
+        Move given bounds outwards to multiples of the resolution.
     """
+    (grid,) = common_grids(
+        [(image, rpc)], dem, crs=crs, resolution=resolution, bounds=bounds, align=align
+    )
+    return grid
+
+
+def common_grids(
+    views: Sequence[tuple[Raster, Rpc]],
+    dem: Dem,
+    *,
+    crs: CRS | None = None,
+    resolution: float | None = None,
+    bounds: Bounds | None = None,
+    align: bool = False,
+    same: bool = False,
+) -> list[Grid]:
+    """Return grids of several orthoimages that fit into each other to the pixel.
+
+    All have one reference system and one extent: that of what all images see together. The finest image has its native
+    pixel size; each of the others the whole multiple of it that is nearest to its own, so that a pixel of a
+    multispectral image holds a whole number of those of its panchromatic one. Edges lie on multiples of all sizes.
+
+    Parameters
+    ----------
+    views
+        Images and their RPCs in their own pixels.
+    dem
+        Elevation model of all of them.
+    crs
+        Reference system; by default the UTM zone of the first image's centre (polar stereographic near the poles).
+    resolution
+        Pixel size of all of them in units of `crs`.
+    bounds, align
+        As for `ortho_grid`; given bounds are widened to the south and east to whole pixels of all grids.
+    same
+        Give all of them the pixel size of the finest.
+    """
+    use = _utm_of_centre(*views[0]) if crs is None else crs
+    sizes = [_native(*view, crs=use) if resolution is None else resolution for view in views]
+    finest = min(sizes)
+    if not (math.isfinite(finest) and finest > 0.0):
+        msg = f"resolution {finest}: must be a positive number"
+        raise InputError(msg)
+    times = [1 if same else max(round(size / finest), 1) for size in sizes]
+    step = finest * math.lcm(*times)
+    if bounds is None:
+        seen = np.array([footprint(image, rpc, dem, crs=use) for image, rpc in views])
+        west, south = seen[:, :2].min(axis=0)
+        east, north = seen[:, 2:].max(axis=0)
+        bounds, align = (float(west), float(south), float(east), float(north)), True
+    coarse = Grid.covering(bounds, step, crs=use, snap=align)
+    (rows, cols), t = coarse.shape, coarse.transform
+    return [
+        Grid(
+            crs=use,
+            transform=Affine(finest * n, 0.0, t.c, 0.0, -finest * n, t.f),
+            shape=(rows * (math.lcm(*times) // n), cols * (math.lcm(*times) // n)),
+        )
+        for n in times
+    ]
+
+
+def _utm_of_centre(image: Raster, rpc: Rpc) -> CRS:
     rows, cols = image.grid.shape
     centre = rpc.localize(rows / 2.0, cols / 2.0, rpc.height_off)
     if centre.status != Status.OK:
@@ -161,11 +229,13 @@ def ortho_grid(
             "it is damaged, or belongs to another image"
         )
         raise InputError(msg)
-    use = utm_of(float(centre.lon), float(centre.lat)) if crs is None else crs
-    if resolution is None:
-        native = ground_sampling(rpc, image.grid.shape, crs=use, height=rpc.height_off)
-        digits = 1 - math.floor(math.log10(native))
-        resolution = round(native, digits)
-    if bounds is not None:
-        return Grid.covering(bounds, resolution, crs=use)
-    return Grid.covering(footprint(image, rpc, dem, crs=use), resolution, crs=use, snap=True)
+    return utm_of(float(centre.lon), float(centre.lat))
+
+
+def _native(image: Raster, rpc: Rpc, *, crs: CRS) -> float:
+    """Return the native ground sampling, rounded to two digits."""
+    native = ground_sampling(rpc, image.grid.shape, crs=crs, height=rpc.height_off)
+    if not math.isfinite(native) or native <= 0.0:
+        msg = f"the image has no ground sampling in {crs.name}: choose another CRS, or give a resolution"
+        raise InputError(msg)
+    return float(round(native, 1 - math.floor(math.log10(native))))

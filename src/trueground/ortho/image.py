@@ -9,13 +9,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trueground.dem import Dem
-from trueground.errors import InputError
 from trueground.grid import Grid, Window
+from trueground.kernels.occlusion import HIDDEN
 from trueground.kernels.resample import extent
 from trueground.ortho.geometry import Geometry, Ground
+from trueground.ortho.occlusion import HiddenMask, Occlusion, OcclusionMode, check_mode
+from trueground.projection import WGS84, project
 from trueground.raster import Raster, computed
+from trueground.rpc.located import Float
 from trueground.rpc.model import Rpc
-from trueground.sampling import Held, Resampling, check_resampling, fill_of, sample_image
+from trueground.sampling import (
+    IMAGE,
+    UNSCALED,
+    Held,
+    ImageResampling,
+    check_image_type,
+    check_resampling,
+    fill_of,
+    image_reach,
+    sample_image,
+    scale_at,
+)
+from trueground.status import Status
 
 _LARGEST_SOURCE = 1 << 23  # px of the image read for one piece of the output
 _SPARSE = 4  # px of the image, for each of the output, that are read at once at most
@@ -36,18 +51,46 @@ class Orthoimage:
     """In the image's own pixels."""
     dem: Dem
     grid: Grid
-    resampling: Resampling = "bilinear"
-    """`nearest` or `bilinear`."""
+    resampling: ImageResampling = "bilinear"
+    """How values are made, as in `sampling.sample_image`."""
+    antialias: bool = True
+    """Whether kernels are stretched where the output is coarser than the image."""
+    scale: tuple[float, float] = field(default=UNSCALED, init=False, compare=False)
+    """Pixels of the image, along its rows and columns, in one of the output: at the image's centre, for all of it."""
+    occlusion: OcclusionMode = "fill"
+    """Hidden ground: `fill` makes it no data; `mask` keeps its values, `hidden` goes with them; `ignore` keeps them."""
     geometry: Geometry = field(init=False, repr=False, compare=False)
     """The way from the grid into the image."""
+    hidden: HiddenMask = field(init=False, repr=False, compare=False)
+    """Raster of bytes, computed when it is read: 1 hidden, 0 visible, 255 without height or beside the image."""
 
     def __post_init__(self) -> None:
-        check_resampling(self.resampling, ("nearest", "bilinear"))
-        if self.image.dtype.kind not in "iuf":
-            msg = f"an image of type {self.image.dtype}: must hold integers or real numbers"
-            raise InputError(msg)
+        check_resampling(self.resampling, IMAGE)
+        check_image_type(self.image.dtype)
         geometry = Geometry(grid=self.grid, rpc=self.rpc, dem=self.dem)
         object.__setattr__(self, "geometry", geometry)
+        check_mode(self.occlusion)
+        occlusion = Occlusion(geometry=geometry, shape=self.image.grid.shape)
+        object.__setattr__(self, "hidden", HiddenMask(occlusion=occlusion))
+        object.__setattr__(self, "scale", self._scale())
+
+    def _scale(self) -> tuple[float, float]:
+        """Return the scale at the image's centre: not the grid's, so that all cuts of a grid have the same."""
+        rows, cols = self.image.grid.shape
+        height = self.rpc.height_off
+        centre = self.rpc.localize(rows / 2.0, cols / 2.0, height)
+        lon, lat = (
+            (float(centre.lon), float(centre.lat))
+            if centre.status == Status.OK
+            else (self.rpc.long_off, self.rpc.lat_off)
+        )
+        x, y = project(WGS84, self.grid.crs, lon, lat)
+
+        def pixels(x: Float, y: Float) -> tuple[Float, Float]:
+            there = project(self.grid.crs, WGS84, x, y)
+            return self.rpc.project(*there, np.full(x.shape, height))
+
+        return scale_at(pixels, self.grid.transform, (float(x), float(y)))
 
     @property
     def count(self) -> int:
@@ -71,15 +114,29 @@ class Orthoimage:
         """Return a window of the orthoimage."""
         return computed(self, window, self._compute)
 
+    def hidden_share(self) -> float | None:
+        """Return the share of hidden pixels, of all computed so far that have a height and lie in the image.
+
+        It is counted where `fill` reads the orthoimage, and wherever `hidden` is read; None where neither was, or
+        where other processes did.
+        """
+        return self.hidden.occlusion.share()
+
     def _compute(self, window: Window) -> NDArray[Any]:
         out = np.empty((self.count, *window.shape), dtype=self.dtype)
         ground = self.geometry.over(window)
         source = self._source(ground, window)
+        mask = np.zeros(window.shape if self.occlusion == "fill" else (0, 0), dtype=np.uint8)
         for first in range(0, window.height, _STRIP):
             height = min(_STRIP, window.height - first)
             strip = Window(window.row + first, window.col, height, window.width)
             at = ground.at(strip)
             out[:, first : first + height] = self._resample(source, at.row, at.col)
+            if self.occlusion == "fill":
+                mask[first : first + height] = self.hidden.occlusion.mask(strip, at)
+        if self.occlusion == "fill":
+            out[:, mask == HIDDEN] = self.nodata
+            self.hidden.occlusion.count(window, mask)
         return out
 
     def _source(self, ground: Ground, window: Window) -> Raster:
@@ -87,6 +144,8 @@ class Orthoimage:
         seen = ground.image_window(window, shape=self.image.grid.shape)
         if seen is None or seen.size == 0 or seen.size > _SPARSE * window.size + _STRIP**2:
             return self.image
+        reach = image_reach(self.resampling, scale=self.scale, antialias=self.antialias)
+        seen = seen.pad(reach).intersect(self.image.grid.window)
         return Held.of(self.image, seen)
 
     def _resample(
@@ -107,4 +166,12 @@ class Orthoimage:
                 return np.concatenate(
                     [self._resample(source, r, c) for r, c in parts], axis=axis + 1
                 )
-        return sample_image(source, row, col, fill=self.nodata, resampling=self.resampling)
+        return sample_image(
+            source,
+            row,
+            col,
+            fill=self.nodata,
+            resampling=self.resampling,
+            scale=self.scale,
+            antialias=self.antialias,
+        )

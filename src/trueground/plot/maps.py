@@ -116,10 +116,10 @@ def plot_dh(
     if limit is None:
         limit = shared_limit(*_median_nmad(dh))
     shade = None if hillshade is None else shade_on(hillshade, small.grid, max_pixels=max_pixels)
-    _show(ax, colours_of_dh(dh, limit=limit, shade=shade), small.grid)
+    place_colours(ax, colours_of_dh(dh, limit=limit, shade=shade), small.grid)
     if outlines is not None:
         draw_outlines(ax, outlines, small.grid)
-    _decorate(ax, small.grid, title, decorations=decorations)
+    decorate(ax, small.grid, title, decorations=decorations)
     if decorations:
         from matplotlib.cm import ScalarMappable
         from matplotlib.colors import Normalize
@@ -140,8 +140,8 @@ def plot_image(
 ) -> Axes:
     """Draw an image, as `stretch` has it; no data is transparent. Parameters as of `plot_dh`."""
     small = overview(image, max_pixels=max_pixels)
-    _show(ax, stretch(small), small.grid)
-    _decorate(ax, small.grid, title, decorations=decorations)
+    place_colours(ax, stretch(small), small.grid)
+    decorate(ax, small.grid, title, decorations=decorations)
     return ax
 
 
@@ -181,7 +181,7 @@ def _median_nmad(values: NDArray[Any]) -> tuple[float, float]:
     return float(np.median(finite)), nmad(finite)
 
 
-def _show(ax: Axes, colours: NDArray[Any], grid: Grid) -> None:
+def place_colours(ax: Axes, colours: NDArray[Any], grid: Grid) -> None:
     """Place a picture in the coordinates of its CRS, with true proportions on the ground."""
     rows, cols = grid.shape
     t = grid.transform
@@ -192,7 +192,8 @@ def _show(ax: Axes, colours: NDArray[Any], grid: Grid) -> None:
         ax.set_aspect(np.asarray(y).item() / np.asarray(x).item())
 
 
-def _decorate(ax: Axes, grid: Grid, title: str | None, *, decorations: bool) -> None:
+def decorate(ax: Axes, grid: Grid, title: str | None = None, *, decorations: bool = True) -> None:
+    """Give a map its title, frame and scale bar, or take its axes away."""
     if title is not None:
         ax.set_title(title)
     if not decorations:

@@ -9,5 +9,11 @@ from __future__ import annotations
 from trueground.report.alignment import write_alignment_report
 from trueground.report.convergence import write_convergence_report
 from trueground.report.demo import write_demo_report
+from trueground.report.ortho import write_ortho_report
 
-__all__ = ["write_alignment_report", "write_convergence_report", "write_demo_report"]
+__all__ = [
+    "write_alignment_report",
+    "write_convergence_report",
+    "write_demo_report",
+    "write_ortho_report",
+]

@@ -43,6 +43,7 @@ _THUMBNAIL_PIXELS = 720
 _SHARP = 900  # px: smaller maps are enlarged by a whole factor, so that outlines stay fine
 _FIGURE_DPI = 220.0
 _INCHES = 6.0  # width of a map, as the width of lines sees it
+_LOWEST, _HIGHEST = 0.3, 1.6  # height of a map over its width, as far as a figure follows it
 _LARGEST_PNG = 300_000  # bytes; a noisy map is several times larger than as WebP
 
 
@@ -67,7 +68,7 @@ def map_picture(
     canvas: Any = fig.canvas
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())[..., :3]
-    return _picture(pixels, alt=alt, caption=caption, grid=small.grid, height=height)
+    return placed_picture(pixels, alt=alt, caption=caption, grid=small.grid, height=height)
 
 
 def dh_legend(limit: float, *, title: str, low_note: str, high_note: str) -> Legend:
@@ -99,16 +100,26 @@ def histogram_picture(before: Histogram, after: Histogram, *, alt: str, caption:
 
 
 def figure_picture(
-    draw: Callable[[Figure], None], inches: tuple[float, float], *, alt: str, caption: str = ""
+    draw: Callable[[Figure], None],
+    inches: tuple[float, float],
+    *,
+    alt: str,
+    caption: str = "",
+    photo: bool = False,
 ) -> Picture:
-    """Draw a figure of some width and height, for a light and for a dark page."""
-    drawn: list[bytes] = []
+    """Draw a figure of some width and height, light and dark; a photo as WebP."""
+    drawn: list[str] = []
     for name in ("light", "dark"):
         with theme("dark" if name == "dark" else "light"):
             fig = figure(*inches, dpi=_FIGURE_DPI)
             draw(fig)
-            drawn.append(figure_png(fig))
-    light, dark = (_data_uri(png, "image/png") for png in drawn)
+            if photo:
+                canvas: Any = fig.canvas
+                canvas.draw()
+                drawn.append(_webp(np.asarray(canvas.buffer_rgba())))
+            else:
+                drawn.append(_data_uri(figure_png(fig), "image/png"))
+    light, dark = drawn
     return Picture(
         src=light,
         dark=dark,
@@ -131,9 +142,9 @@ def image_pair(
         placed = on_grid(raster, grid)
         image = ArrayRaster(array=placed.read(grid.window), grid=grid)
         alt = f"Orthoimage {name}, north up"
-        large.append(_picture(stretch(image), alt=alt, caption=name, grid=grid))
+        large.append(placed_picture(stretch(image), alt=alt, caption=name, grid=grid))
         little = overview(image, max_pixels=_THUMBNAIL_PIXELS, engine=engine)
-        thumbnails.append(_picture(stretch(little), alt=alt, caption=name, grid=grid))
+        thumbnails.append(placed_picture(stretch(little), alt=alt, caption=name, grid=grid))
     return (large[0], large[1]), (thumbnails[0], thumbnails[1])
 
 
@@ -151,6 +162,12 @@ def common_grid(first: Grid, second: Grid) -> Grid:
     return first.crop(Window(top, left, bottom - top, right - left))
 
 
+def map_height(grid: Grid, width: float, *, extra: float) -> float:
+    """Return the height of a figure that is filled by a map of a grid, and `extra` below it [inches]."""
+    shape = grid.shape[0] / grid.shape[1] * _stretched(grid)
+    return float(np.clip(width * shape, _LOWEST * width, _HIGHEST * width)) + extra
+
+
 def _stretched(grid: Grid) -> float:
     """Return how much higher than wide a pixel of the picture is on the ground."""
     dx, dy = grid.resolution
@@ -160,9 +177,10 @@ def _stretched(grid: Grid) -> float:
     return dy * float(np.asarray(y).item()) / (dx * float(np.asarray(x).item()))
 
 
-def _picture(
+def placed_picture(
     pixels: NDArray[Any], *, alt: str, caption: str, grid: Grid, height: int = 0
 ) -> Picture:
+    """Return pixels of a grid as a picture of true proportions, with its scale bar."""
     bar = scale_bar(grid)
     return Picture(
         src=encoded(pixels),
@@ -184,8 +202,14 @@ def encoded(pixels: NDArray[Any]) -> str:
     image.save(buffer, "PNG", optimize=True)
     if buffer.tell() <= _LARGEST_PNG:
         return _data_uri(buffer.getvalue(), "image/png")
+    return _webp(pixels)
+
+
+def _webp(pixels: NDArray[Any]) -> str:
+    from PIL import Image
+
     buffer = io.BytesIO()
-    image.save(buffer, "WEBP", quality=84, method=4)
+    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "WEBP", quality=84, method=4)
     return _data_uri(buffer.getvalue(), "image/webp")
 
 

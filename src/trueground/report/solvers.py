@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from trueground.convergence import Convergence
 from trueground.report.text import MISSING, number
-from trueground.rpc.trace import TracedStep
+from trueground.rpc.trace import TracedStep, verdicts
 
 SOLVER_COLUMNS = ("Solver", "point seen", "wrong", "failed", "steps", "most")
-TRACE_COLUMNS = ("solver", "step", "lon", "lat", "height", "error row", "error col")
+TRACE_COLUMNS = ("solver", "step", "lon", "lat", "height", "error row", "error col", "status")
 _SPACE = "\N{NO-BREAK SPACE}"
 
 
@@ -42,8 +42,9 @@ def trace_rows(trace: Sequence[TracedStep]) -> list[tuple[str, ...]]:
             number(step.height, decimals=3),
             number(step.error_row, decimals=3, signed=True),
             number(step.error_col, decimals=3, signed=True),
+            verdict,
         )
-        for step in trace
+        for step, verdict in zip(trace, verdicts(trace), strict=True)
     ]
 
 

@@ -17,10 +17,10 @@ from trueground.errors import InputError
 from trueground.grid import Grid, Window
 from trueground.raster import computed
 from trueground.rpc.classic import Solver
+from trueground.rpc.filled import OnNodata
 from trueground.rpc.localize import check_choices, localize_on
 from trueground.rpc.located import HALF_PIXEL, Located
 from trueground.rpc.model import Rpc
-from trueground.rpc.patch import OnNodata
 from trueground.status import Status
 from trueground.surface import ComputedSurface
 

@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from trueground.dem import Dem
 from trueground.errors import InputError
 from trueground.rpc.classic import Solver, named
+from trueground.rpc.filled import OnNodata, filled
 from trueground.rpc.located import Float, Located
-from trueground.rpc.patch import Box, OnNodata, Patch, UnfitPatchError
+from trueground.rpc.patch import Box, Halve, Heights, Patch, Slabs
 from trueground.status import Status
 
 if TYPE_CHECKING:
@@ -24,11 +25,13 @@ Arrays = tuple[Float, Float, Float, NDArray[np.uint8], Float]
 """Longitude, latitude, height, status, residual."""
 
 _TOLERANCE = 1e-6  # px, of the hit from its line of sight
-_HELPS = 0.5  # of its error is what a quarter of a piece has at most where halving helps
-_USELESS = 1e3  # times the allowed error; cubics that are further off may find the wrong ground
 _OFF_GROUND = 1e-4  # m
+_GOES_ON = (
+    Status.OUTSIDE_DEM,
+    Status.NO_DATA,
+    Status.NO_INTERSECTION,
+)  # below a slab of heights, perhaps
 _NOWHERE = 1e12  # px; no image reaches so far, and arithmetic becomes coarse
-_SMALLEST = 1e-3  # px, size of a piece that is not halved any more
 
 
 def localize_on(  # noqa: PLR0917 (model, surface, row, col: the order that everybody knows)
@@ -81,7 +84,7 @@ def localize_on(  # noqa: PLR0917 (model, surface, row, col: the order that ever
     shape = np.broadcast_shapes(row.shape, col.shape)
     rows = np.broadcast_to(row, shape).reshape(-1)
     cols = np.broadcast_to(col, shape).reshape(-1)
-    work = _Work(rpc, dem, rows, cols, on_nodata)
+    work = _Work(rpc, filled(dem, on_nodata), rows, cols)
     work.solve(None)
     lon, lat, height, status, residual = work.found
     return Located(
@@ -116,20 +119,23 @@ class _Work:
     """Positions to be located, and where their results go."""
 
     def __init__(  # noqa: PLR0917 (all that a group needs)
-        self, rpc: Rpc, dem: Dem, rows: Float, cols: Float, on_nodata: OnNodata
+        self, rpc: Rpc, dem: Dem, rows: Float, cols: Float
     ) -> None:
-        self.rpc, self.dem, self.on_nodata = rpc, dem, on_nodata
+        self.rpc, self.dem = rpc, dem
         self.rows, self.cols = rows, cols
         self.found = _room(rows.size)
 
     def solve(
-        self, chosen: Indices | None, *, before: tuple[float, float] = (np.inf, np.inf)
+        self,
+        chosen: Indices | None,
+        *,
+        before: tuple[float, float] = (np.inf, np.inf),
+        slab: Heights | None = None,
     ) -> None:
         """Locate some positions, or all; what cannot be done in one piece is halved.
 
-        `before` are the errors of the pieces of which this is a half and a quarter. Where halving both ways does not
-        help, the model bends so much over the DEM's heights that the cubics are taken as they are; the hits are still
-        held against the model.
+        `before` are the errors of the pieces of which this is a half and a quarter, see `Patch.attempt`. Hits of cubics
+        that had to be taken as they are are still held against the model.
         """
         rows = self.rows if chosen is None else self.rows[chosen]
         cols = self.cols if chosen is None else self.cols[chosen]
@@ -142,20 +148,17 @@ class _Work:
             self._fail(
                 _of(chosen, np.flatnonzero(np.isfinite(far) & (far >= _NOWHERE))), Status.DIVERGED
             )
-            self.solve(_of(chosen, np.flatnonzero(far < _NOWHERE)), before=before)
+            self.solve(_of(chosen, np.flatnonzero(far < _NOWHERE)), before=before, slab=slab)
             return
-        try:
-            patch = Patch.of(self.rpc, self.dem, box, on_nodata=self.on_nodata)
-        except UnfitPatchError as unfit:
-            last = max(box[1] - box[0], box[3] - box[2]) < _SMALLEST
-            useful = unfit.error < _USELESS
-            if not last and not (useful and unfit.error > _HELPS * before[1]):
-                self._halve(chosen, (rows, cols), errors=(unfit.error, before[0]))
-                return
-            if not useful:
-                self._fail(chosen, Status.DIVERGED)
-                return
-            patch = Patch.of(self.rpc, self.dem, box, on_nodata=self.on_nodata, bound=_USELESS)
+        patch = Patch.attempt(self.rpc, self.dem, box, before=before, slab=slab)
+        if isinstance(patch, Halve):
+            self._halve(chosen, (rows, cols), errors=(patch.error, before[0]), slab=slab)
+            return
+        if isinstance(patch, Slabs):
+            self.solve(chosen, slab=patch.upper)
+            status = self.found[3] if chosen is None else self.found[3][chosen]
+            self.solve(_of(chosen, np.flatnonzero(np.isin(status, _GOES_ON))), slab=patch.lower)
+            return
         if isinstance(patch, Status):
             self._fail(chosen, patch)
             return
@@ -165,7 +168,7 @@ class _Work:
             whole: tuple[NDArray[Any], ...] = self.found
             for values, part in zip(whole, out, strict=True):
                 values[chosen] = part
-        if patch.rounds > 1 and self.on_nodata == "fail":
+        if patch.rounds > 1:
             self._fail(_of(chosen, self._off_ground(out)), Status.DIVERGED)
 
     def _off_ground(self, out: Arrays) -> Indices:
@@ -176,14 +179,19 @@ class _Work:
         return np.flatnonzero((status == Status.OK) & ~on)
 
     def _halve(
-        self, chosen: Indices | None, at: tuple[Float, Float], *, errors: tuple[float, float]
+        self,
+        chosen: Indices | None,
+        at: tuple[Float, Float],
+        *,
+        errors: tuple[float, float],
+        slab: Heights | None,
     ) -> None:
         """Halve a piece along its longer side, by place and not by number."""
         which = np.arange(at[0].size) if chosen is None else chosen
         along = at[0] if np.ptp(at[0]) > np.ptp(at[1]) else at[1]
         first = along < (along.min() + along.max()) / 2.0
         for half in (which[first], which[~first]):
-            self.solve(half, before=errors)
+            self.solve(half, before=errors, slab=slab)
 
     def _fail(self, which: Indices | None, status: Status) -> None:
         lon, lat, height, statuses, residual = self.found

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from trueground.errors import InputError, RpcError
 from trueground.kernels import derivatives, rational
 from trueground.rpc import viewing
-from trueground.rpc.located import HALF_PIXEL, Float, Located
+from trueground.rpc.located import HALF_PIXEL, Float, Located, as_floats
 from trueground.rpc.terms import cubic_terms
 from trueground.rpc.viewing import Extrapolation, GroundSampling, Viewing
 
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from trueground.dem import Dem
     from trueground.rpc.classic import Solver
     from trueground.rpc.direct_model import DirectModel
+    from trueground.rpc.filled import OnNodata
     from trueground.rpc.footprint import Footprint
-    from trueground.rpc.patch import OnNodata
 
 Coefficients = tuple[float, ...]
 PixelOrigin = Literal[0, 1]  # what a file calls the centre of the first pixel
 
+_SMALLEST_FACTOR = 1e-9  # of a rescaled image; the largest is its inverse
 _FAR, _FAR_HEIGHT = 3.0, 200.0  # scales of the RPC, beyond which it says nothing
 _TOLERANCE = 1e-9  # px, residual of the inverse
 _NODES = np.linspace(-1.1, 1.1, 9)  # normalised units, at which the start of the inverse is fitted
@@ -140,7 +141,7 @@ class Rpc:
             Pixels from the outer corner of the first pixel, whose centre is (0.5, 0.5); NaN for NaN, and where a
             denominator vanishes.
         """
-        (lon, lat, height), shape = _flat(lon, lat, height)
+        (lon, lat, height), shape = _flat(lon=lon, lat=lat, height=height)
         row, col = np.empty((2, lon.size))
         rational.project(self._packed, lon, lat, height, row, col)
         return row.reshape(shape), col.reshape(shape)
@@ -162,7 +163,7 @@ class Rpc:
         Located
             Longitude, latitude, height and a status for each point.
         """
-        (row, col, height), shape = _flat(row, col, height)
+        (row, col, height), shape = _flat(row=row, col=col, height=height)
         lon, lat, z = np.empty((3, row.size))
         status = np.empty(row.shape, dtype=np.uint8)
         rational.localize(
@@ -208,7 +209,7 @@ class Rpc:
             (..., 2, 3): row and column by longitude, latitude [px per degree] and height [px per metre]; NaN for NaN,
             and where a denominator vanishes.
         """
-        (x, y, h), shape = _flat(lon, lat, height)
+        (x, y, h), shape = _flat(lon=lon, lat=lat, height=height)
         jacobian = np.empty((x.size, 2, 3))
         derivatives.project_jacobian(self._packed, x, y, h, jacobian)
         return *self.project(lon, lat, height), jacobian.reshape(*shape, 2, 3)
@@ -257,9 +258,11 @@ class Rpc:
 
     def cropped(self, row_offset: float, col_offset: float) -> Rpc:
         """Return the RPC of a crop whose first pixel is the scene's pixel (row_offset, col_offset)."""
-        return replace(
-            self, line_off=self.line_off - row_offset, samp_off=self.samp_off - col_offset
-        )
+        line_off, samp_off = self.line_off - row_offset, self.samp_off - col_offset
+        if not (np.isfinite(line_off) and np.isfinite(samp_off)):
+            msg = f"crop at row {row_offset}, column {col_offset}: must be finite numbers of pixels of the scene"
+            raise InputError(msg)
+        return replace(self, line_off=line_off, samp_off=samp_off)
 
     def rescaled(self, row_factor: float, col_factor: float | None = None) -> Rpc:
         """Return the RPC of the image resampled to other pixels, with the same outer corner.
@@ -273,8 +276,8 @@ class Rpc:
         """
         col_factor = row_factor if col_factor is None else col_factor
         for factor in (row_factor, col_factor):
-            if not (np.isfinite(factor) and factor > 0.0):
-                msg = f"factor {factor}: an image is rescaled by a number above 0; 0.5 halves it"
+            if not _SMALLEST_FACTOR <= factor <= 1.0 / _SMALLEST_FACTOR:
+                msg = f"factor {factor}: an image is rescaled by a number above 0, such as 0.5, which halves it"
                 raise InputError(msg)
         return replace(
             self,
@@ -329,10 +332,9 @@ def _start_of(packed: Float) -> tuple[Float, int]:
     return start, 1 if error < _ONE_STEP else 2 if error < _TWO_STEPS else 3
 
 
-def _flat(*arrays: ArrayLike) -> tuple[list[Float], tuple[int, ...]]:
+def _flat(**named: ArrayLike) -> tuple[list[Float], tuple[int, ...]]:
     """Broadcast to one shape; return contiguous, writable float64 vectors: kernels are compiled for one type."""
-    given = [np.asarray(a, dtype=np.float64) for a in arrays]
-    shape = np.broadcast_shapes(*(a.shape for a in given))
+    given, shape = as_floats(**named)
     plain = [a.shape == shape and a.flags.c_contiguous and a.flags.writeable for a in given]
     return [
         (a if ready else np.array(np.broadcast_to(a, shape))).reshape(-1)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trueground.dem import Dem
+from trueground.errors import InputError
 from trueground.grid import Window
 from trueground.kernels import pyramid, rays
+from trueground.raster import name_of
 from trueground.rpc.located import Float
 from trueground.rpc.terms import cubic_terms
 from trueground.status import Status
@@ -19,7 +21,8 @@ from trueground.status import Status
 if TYPE_CHECKING:
     from trueground.rpc.model import Rpc
 
-OnNodata = Literal["fail", "nearest"] | float
+Heights = tuple[float, float]
+"""Lowest and highest [m above the ellipsoid]."""
 Box = tuple[float, float, float, float]
 """First and last row, first and last column [px]."""
 
@@ -29,11 +32,16 @@ LARGEST_WINDOW = 1 << 24  # px of the DEM read at once
 _GROUND = ((-12_000.0, 30_000.0), (-600.0, 9000.0))
 _MARGIN = 1.0  # m above and below the DEM's range
 _NARROWINGS = 6  # of the range of heights that there can be
-_IMAGE_ERROR = 2e-5  # px of the image, allowed to the cubics: Newton's method mends it
-_DEM_ERROR = 1e-8  # px of the DEM, allowed where the way from there to longitude and latitude is not straight
+# px allowed to the cubics: of the image, where Newton's method mends it; and of the DEM, where the way from there to
+# longitude and latitude is not straight.
+ALLOWED = (2e-5, 1e-8)
 _STRAIGHT = 1e-9  # px of the DEM
 _MANY_ROUNDS = 4  # of polishing, where cubics are worse than allowed
 _SMALLEST = 1.0  # px and m, half the size of a patch
+_HELPS = 0.5  # of its error is what a quarter of a piece has at most where halving helps
+_USELESS = 1e3  # times the allowed error; cubics that are further off may find the wrong ground
+_THINNEST = 20.0  # m, of heights that are not divided any more
+_LAST = 1e-3  # px, size of a piece that is not halved any more
 
 
 def _nodes(along: Float, up: Float) -> tuple[Float, Float, Float]:
@@ -49,16 +57,31 @@ _FIT = _nodes(_chebyshev(6), _chebyshev(5))
 _INVERSE = np.linalg.pinv(cubic_terms(*_FIT))
 _CHECK = _nodes(np.linspace(-1.0, 1.0, 6), np.linspace(-1.0, 1.0, 4))
 _CHECK_TERMS = cubic_terms(*_CHECK)
-_ENDS = _nodes(np.linspace(-1.0, 1.0, 3), np.array([-1.0, 1.0]))
+
+
+class Halve(NamedTuple):
+    """The piece has to be halved."""
+
+    error: float
+    """Of its cubics, in units of what is allowed."""
+
+
+class Slabs(NamedTuple):
+    """The piece has to be followed through the upper slab of heights first, then through the lower."""
+
+    lower: Heights
+    upper: Heights
 
 
 class UnfitPatchError(Exception):
     """The piece is too large, or the RPC cannot be inverted somewhere in it: halve it."""
 
-    def __init__(self, error: float = math.inf) -> None:
+    def __init__(self, error: float = math.inf, *, heights: Heights | None = None) -> None:
         super().__init__(error)
         self.error = error
         """Error of the cubics in units of what is allowed; infinite where there are none."""
+        self.heights = heights
+        """Between which lines of sight would have been followed, where that is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,9 +147,19 @@ class Patch:
 
     @classmethod
     def of(
-        cls, rpc: Rpc, dem: Dem, box: Box, *, on_nodata: OnNodata, bound: float = 1.0
+        cls,
+        rpc: Rpc,
+        dem: Dem,
+        box: Box,
+        *,
+        slab: Heights | None = None,
+        allowed: tuple[float, float] = ALLOWED,
+        bound: float = 1.0,
     ) -> Patch | Status:
         """Prepare a piece of the image, with cubics whose error is at most `bound` times what is allowed.
+
+        `allowed` are pixels of the image and of the DEM; `slab` are the heights to which lines of sight are followed,
+        where not all that the DEM has.
 
         Returns
         -------
@@ -138,23 +171,27 @@ class Patch:
         UnfitPatchError
             Where the piece has to be halved.
         """
-        window = _window_below(rpc, dem, box)
+        window, heights = _window_below(rpc, dem, box, slab)
         if window.size == 0:
             return Status.OUTSIDE_DEM
         if window.size > LARGEST_WINDOW:
-            raise UnfitPatchError
+            raise UnfitPatchError(heights=heights)
         surface = dem.surface.read(window)[0]
-        if on_nodata != "fail":
-            surface = _filled(surface, on_nodata)
         low, high = (
             float(np.fmin.reduce(surface, axis=None)),
             float(np.fmax.reduce(surface, axis=None)),
         )
-        if math.isnan(low):
-            return Status.NO_DATA
+        _check_heights(low, high, dem)
+        if math.isnan(low):  # nothing but a hole: which lines end in it, and which beside the DEM?
+            low, high = rpc.height_range
+        low, high = low - _MARGIN, high + _MARGIN
+        if slab is not None:
+            low, high = max(low, slab[0]), min(high, slab[1])
+            if not low < high:
+                return Status.NO_INTERSECTION
         if min(window.shape) < 2:
             return Status.OUTSIDE_DEM
-        placed = _box_of(box, (low - _MARGIN, high + _MARGIN))
+        placed = _box_of(box, (low, high))
         values = _seen(rpc, dem, placed, nodes=_FIT, window=window)
         cubics = _INVERSE @ values
         errors = np.abs(
@@ -163,14 +200,14 @@ class Patch:
         jacobian, bend = _jacobian(values)
         error = (
             float(max(errors[2] * abs(rpc.samp_scale), errors[3] * abs(rpc.line_scale)))
-            / _IMAGE_ERROR
+            / allowed[0]
         )
         if (
             bend > _STRAIGHT
         ):  # else the error of row and column is that of longitude and latitude, and goes with it
-            error = max(error, float(errors[:2].max()) / _DEM_ERROR)
+            error = max(error, float(errors[:2].max()) / allowed[1])
         if not error <= bound:
-            raise UnfitPatchError(error)
+            raise UnfitPatchError(error, heights=(low, high))
         relief = Relief.of(surface, cubics, half=placed[5])
         return cls(
             rpc=rpc,
@@ -180,6 +217,41 @@ class Patch:
             rounds=1 if error <= 1.0 else _MANY_ROUNDS,
             relief=relief,
         )
+
+    @classmethod
+    def attempt(
+        cls,
+        rpc: Rpc,
+        dem: Dem,
+        box: Box,
+        *,
+        slab: Heights | None = None,
+        before: tuple[float, float],
+        allowed: tuple[float, float] = ALLOWED,
+    ) -> Patch | Status | Halve | Slabs:
+        """Prepare a piece of the image, or tell how it has to be divided.
+
+        `before` are the errors of the pieces of which this is a half and a quarter. Where halving both ways does not
+        help, the model bends so much over the DEM's heights that they are gone through in slabs, from the top.
+
+        Returns
+        -------
+        Patch
+            Or the status of all of its points; or how to divide it.
+        """
+        try:
+            return cls.of(rpc, dem, box, slab=slab, allowed=allowed)
+        except UnfitPatchError as unfit:
+            last = max(box[1] - box[0], box[3] - box[2]) < _LAST
+            useful = unfit.error < _USELESS
+            if not last and not (useful and unfit.error > _HELPS * before[1]):
+                return Halve(unfit.error)
+            if unfit.heights is not None and unfit.heights[1] - unfit.heights[0] > _THINNEST:
+                low, high = unfit.heights
+                return Slabs((low, (low + high) / 2.0), ((low + high) / 2.0, high))
+            if not useful:
+                return Status.DIVERGED
+            return cls.of(rpc, dem, box, slab=slab, allowed=allowed, bound=_USELESS)
 
     def trace(  # noqa: PLR0917 (what the kernel takes)
         self,
@@ -220,24 +292,39 @@ def _seen(
     return np.stack([rows - window.row - 0.5, cols - window.col - 0.5, x, y], axis=1)
 
 
-def _window_below(rpc: Rpc, dem: Dem, box: Box) -> Window:
-    """Return the part of the DEM that the lines of sight pass on their way through its heights.
+def _check_heights(low: float, high: float, dem: Dem) -> None:
+    lowest, highest = _GROUND[0]
+    if low < lowest or high > highest:
+        value = low if low < lowest else high
+        msg = (
+            f"{name_of(dem.raster)} has a height of {value:g} m: beyond any ground ({lowest:g} to {highest:g} m). "
+            "If it stands for no data, declare it: gdal_edit.py -a_nodata"
+        )
+        raise InputError(msg)
+
+
+def _window_below(  # noqa: PLR0917 (model, ground, piece)
+    rpc: Rpc, dem: Dem, box: Box, slab: Heights | None
+) -> tuple[Window, Heights | None]:
+    """Return the part of the DEM that the lines of sight pass on their way through its heights, and these heights.
 
     It starts from the heights between which all ground lies, and narrows them to what the DEM has in the window.
     """
     whole = dem.surface.grid.window
-    heights, *others = _GROUND
+    heights, *others = _GROUND if slab is None else (slab,)
     window = whole
+    known: Heights | None = None
     for _ in range(_NARROWINGS):
         try:
-            seen = _seen(rpc, dem, _box_of(box, heights), nodes=_ENDS, window=Window(0, 0, 1, 1))
-        except UnfitPatchError:
-            if window is not whole:
-                raise
+            nodes = _levels(rpc, heights)
+            seen = _seen(rpc, dem, _box_of(box, heights), nodes=nodes, window=Window(0, 0, 1, 1))
+        except UnfitPatchError as unfit:
+            if window is not whole or slab is not None:
+                raise UnfitPatchError(unfit.error, heights=known or slab) from unfit
             # The model fails so far above or below its domain: at last, the heights that the DEM really has.
             heights = others.pop(0) if others else dem.height_range()
             if math.isnan(heights[0]):
-                return window
+                return window, None
             continue
         (first_row, first_col), (last_row, last_col) = (
             seen[:, :2].min(axis=0),
@@ -252,26 +339,29 @@ def _window_below(rpc: Rpc, dem: Dem, box: Box) -> Window:
         if smaller.size >= window.size and window is not whole:
             break
         window = smaller
-        heights = dem.height_range(window)
-        if window.size == 0 or math.isnan(heights[0]):
+        if window.size == 0:
             break
-        heights = heights[0] - 2 * _MARGIN, heights[1] + 2 * _MARGIN
-    return window
+        low, high = dem.height_range(window)
+        if math.isnan(low):
+            break
+        _check_heights(low, high, dem)
+        heights = low - 2 * _MARGIN, high + 2 * _MARGIN
+        if slab is not None:
+            heights = max(heights[0], slab[0]), min(heights[1], slab[1])
+            if not heights[0] < heights[1]:
+                break
+        known = heights
+    return window, known
 
 
-def _filled(surface: NDArray[np.float32], on_nodata: OnNodata) -> NDArray[np.float32]:
-    """Fill holes with a height, or with the nearest height in the window."""
-    missing = np.isnan(surface)
-    if not missing.any():
-        return surface
-    if on_nodata != "nearest":
-        return np.where(missing, np.float32(on_nodata), surface)
-    if missing.all():
-        return surface
-    from scipy.ndimage import distance_transform_edt
-
-    nearest = distance_transform_edt(missing, return_distances=False, return_indices=True)
-    return np.asarray(surface[tuple(nearest)])
+def _levels(rpc: Rpc, heights: Heights) -> tuple[Float, Float, Float]:
+    """Return nodes over a piece and between two heights: dense where the model was made, as far off it may turn."""
+    middle, half = (heights[0] + heights[1]) / 2.0, max((heights[1] - heights[0]) / 2.0, _SMALLEST)
+    own = rpc.height_off + abs(rpc.height_scale) * np.array(
+        [-8.0, -4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0, 8.0]
+    )
+    up = np.concatenate([np.linspace(-1.0, 1.0, 9), (middle - own) / half])
+    return _nodes(np.linspace(-1.0, 1.0, 3), up[np.abs(up) <= 1.0])
 
 
 def _jacobian(values: Float) -> tuple[Float, float]:

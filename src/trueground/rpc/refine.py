@@ -118,16 +118,21 @@ class Refinement:
         corners = [_corner(self.before, i, j) for i in (-1.0, 1.0) for j in (-1.0, 1.0)]
         worst = max(float(np.hypot(*self.sigma_at(*at))) for at in corners)
         tried = ", ".join(f"{name} {error:.3f}" for name, error in self.left_out.items())
+        distinct = len(_distinct(self.gcps)[0])
+        repeated = f" ({distinct} of all are distinct)" if distinct < len(self.gcps) else ""
         lines = [
             f"model {self.model}; RMS of points left out [px]: {tried or 'too few points'}",
-            f"row {a0:+.3f} {a1:+.3f} l {a2:+.3f} s px, col {b0:+.3f} {b1:+.3f} l {b2:+.3f} s px (l, s: -1 to 1)",
-            f"RMS of {int(kept.sum())} points: {self.rms_before:.3f} px before, {self.rms_after:.3f} px after",
-            f"{len(rejected)} blunders{': ' if rejected else ''}{', '.join(rejected)}",
+            f"row {a0:+.3f} {a1:+.3f} line {a2:+.3f} sample px, "
+            f"col {b0:+.3f} {b1:+.3f} line {b2:+.3f} sample px (line, sample: -1 to 1)",
+            f"RMS of {_counted(int(kept.sum()), 'point')}{repeated}: {self.rms_before:.3f} px before, {self.rms_after:.3f} px after",
+            f"{_counted(len(rejected), 'blunder')}{': ' if rejected else ''}{', '.join(rejected)}",
         ]
         if np.isfinite(middle):
             lines.append(f"accuracy: {middle:.3f} px in the middle, {worst:.3f} px in the corners")
         else:
-            lines.append("accuracy: unknown, since no more points than needed agree")
+            lines.append(
+                "accuracy: unknown, since no more points than needed agree at different places"
+            )
         if self.model == "affine":
             lines.append(f"error of folding it into the RPC: {self.fold_error:.1e} px at most")
         return "\n".join(lines)
@@ -164,7 +169,8 @@ def refine(
         None: the richest that predicts points left out better than a simpler one, by more than the standard error.
     sigma_px
         Standard deviation with which a point's row and column are known. Default: from the residuals; a model that the
-        points just determine then has no accuracy (NaN).
+        points just determine then has no accuracy (NaN). A point that is given twice counts once, and places count,
+        not measurements: what the points of one place have in common nothing tells.
 
     Returns
     -------
@@ -194,8 +200,10 @@ def refine(
         msg = f"sigma_px is {sigma_px}: must be a number of pixels above zero"
         raise InputError(msg)
     needed = fewest(model or "shift")
-    if len(gcps) < needed:
-        msg = f"{len(gcps)} ground control points: the model {model or 'shift'!r} needs at least {needed}"
+    distinct, which = _distinct(gcps)
+    if distinct.size < needed:
+        number = f"{distinct.size} distinct of " if distinct.size < len(gcps) else ""
+        msg = f"{number}{_counted(len(gcps), 'ground control point')}: the model {model or 'shift'!r} needs at least {needed}"
         raise FitError(msg)
     row, col = rpc.project(gcps.lon, gcps.lat, gcps.height)
     lost = np.flatnonzero(~np.isfinite(row))
@@ -204,9 +212,12 @@ def refine(
         raise InputError(msg)
     design = terms(*normalised(rpc, row, col))
     raw = np.stack([gcps.row - row, gcps.col - col])
-    chosen, left_out = choose(design, raw)
+    chosen, left_out = choose(design[distinct], raw[:, distinct])
     used = model or chosen
-    found = estimate(used, design, raw, sigma_px=sigma_px)
+    found = estimate(used, design[distinct], raw[:, distinct], sigma_px=sigma_px)
+    sigma, covariance = found.sigma, found.covariance
+    if sigma_px is None and _places(gcps, distinct[found.weights > 0.0]) <= fewest(used):
+        sigma, covariance = np.nan, np.full_like(covariance, np.nan)
     refined, fold_error = folded(rpc, found.coefficients)
     row, col = refined.project(gcps.lon, gcps.lat, gcps.height)
     words = [rpc.origin] if rpc.origin else []
@@ -216,14 +227,35 @@ def refine(
         gcps=gcps,
         model=used,
         coefficients=found.coefficients,
-        covariance=found.covariance,
-        sigma=found.sigma,
+        covariance=covariance,
+        sigma=sigma,
         raw=raw,
         residuals=np.stack([gcps.row - row, gcps.col - col]),
-        weights=found.weights,
+        weights=found.weights[which],
         left_out=left_out,
         fold_error=fold_error,
     )
+
+
+def _distinct(gcps: Gcps) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return which points are not given before, and for each point which of those it is."""
+    table = np.stack([gcps.row, gcps.col, gcps.lon, gcps.lat, gcps.height], axis=1)
+    _, first, group = np.unique(table, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(order.size)
+    return first[order], rank[group.reshape(-1)]
+
+
+def _places(gcps: Gcps, chosen: NDArray[np.intp]) -> int:
+    """Return at how many different places some points lie, on the ground and in the image."""
+    ground = np.stack([gcps.lon, gcps.lat, gcps.height], axis=1)[chosen]
+    image = np.stack([gcps.row, gcps.col], axis=1)[chosen]
+    return min(len(np.unique(ground, axis=0)), len(np.unique(image, axis=0)))
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def normalised(rpc: Rpc, row: ArrayLike, col: ArrayLike) -> tuple[Float, Float]:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from trueground.dem import Dem
     from trueground.rpc.model import Rpc
 
-COLUMNS = ("solver", "iteration", "lon", "lat", "height", "error_row", "error_col", "wkt")
+_POLE = 90.0  # degrees
+COLUMNS = ("solver", "iteration", "lon", "lat", "height", "error_row", "error_col", "status", "wkt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +33,7 @@ class TracedStep:
     iteration: int
     """From 1; 0 for the certified solver, which does not iterate."""
     lon: float
-    """Longitude [degrees]."""
+    """Longitude [degrees]; NaN where the solver left the globe, as all numbers of such a step."""
     lat: float
     """Latitude [degrees]."""
     height: float
@@ -43,6 +44,13 @@ class TracedStep:
     """The same for columns [px]."""
     status: Status
     """`OK` where the solver ended here, `DIVERGED` where it went on or gave up, else why it failed."""
+
+    def __post_init__(self) -> None:
+        if not abs(self.lat) <= _POLE:  # an iteration that runs away may try such a place
+            for name in ("lon", "lat", "height", "error_row", "error_col"):
+                object.__setattr__(self, name, math.nan)
+            if self.status == Status.OK:
+                object.__setattr__(self, "status", Status.DIVERGED)
 
     @property
     def wkt(self) -> str:
@@ -115,12 +123,24 @@ def trace(  # noqa: PLR0917 (model, surface, row, col: the order that everybody 
     return tuple(made)
 
 
+def verdicts(steps: Sequence[TracedStep]) -> list[str]:
+    """Return what became of each step: the label of its status where its solver ended, `goes on` before that."""
+    after: list[TracedStep | None] = [*steps[1:], None]
+    return [
+        "goes on"
+        if later is not None
+        and (later.solver, later.iteration) == (step.solver, step.iteration + 1)
+        else step.status.label
+        for step, later in zip(steps, after, strict=True)
+    ]
+
+
 def trace_csv(steps: Sequence[TracedStep]) -> str:
     """Return the steps as CSV with all digits; what is not known is empty."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for step in steps:
-        values = (getattr(step, name) for name in COLUMNS)
+    for step, verdict in zip(steps, verdicts(steps), strict=True):
+        values = (verdict if name == "status" else getattr(step, name) for name in COLUMNS)
         writer.writerow(["" if isinstance(v, float) and math.isnan(v) else v for v in values])
     return out.getvalue()

@@ -1,0 +1,198 @@
+"""What `trueground ortho` does for each output: estimate it, or write it whole or tile by tile."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trueground.cli.console import console
+from trueground.cli.options import outputs_differ_from, raster_output, usage
+from trueground.cli.ortho_options import Look, Storage
+
+if TYPE_CHECKING:
+    from trueground.metadata import Metadata
+    from trueground.raster import Raster
+    from trueground.rpc.model import PixelOrigin, Rpc
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """An image that was given, with its RPC."""
+
+    path: str
+    image: Raster
+    """Without its alpha band; no data where that, or its mask, says so."""
+    rpc: Rpc
+    metadata: Metadata
+    """Of the bands of `image`."""
+    has_alpha: bool
+
+    @classmethod
+    def open(cls, path: str, rpc: str | None, *, origin: PixelOrigin | None, look: Look) -> Picture:
+        """Open an image and find its RPC."""
+        from trueground.imagery import as_image, metadata_of
+        from trueground.raster import open_raster
+        from trueground.rpc.readers import rpc_for_image
+
+        file = open_raster(path)
+        model = rpc_for_image(file, rpc, origin=origin)
+        metadata = metadata_of(file)
+        look.resampling_of(metadata, path)
+        return cls(
+            path=path,
+            image=as_image(file, nodata=look.nodata),
+            rpc=model,
+            metadata=metadata.without_alpha(),
+            has_alpha=metadata.alpha is not None,
+        )
+
+
+def targets_of(images: Sequence[str], output: Path, *, tiles: bool, mosaic: bool) -> list[Path]:
+    """Return the file, or the folder of tiles, of each output."""
+    if len(images) == 1 or mosaic:
+        return [output if tiles else raster_output(output)]
+    if output.exists() and not output.is_dir():
+        msg = f"{len(images)} images are given, and {output} is a file: give a folder with -o, or --mosaic."
+        raise usage(msg)
+    if output.suffix and not output.exists():
+        msg = f"{len(images)} images are given, and {output} looks like one file: give a folder with -o, or --mosaic."
+        raise usage(msg)
+    stems = [Path(name).stem for name in images]
+    twice = {stem for stem in stems if stems.count(stem) > 1}
+    if twice:
+        msg = f"two images are named {', '.join(sorted(twice))}: they would have one output; take them one at a time."
+        raise usage(msg)
+    return [output / (stem if tiles else f"{stem}.tif") for stem in stems]
+
+
+def check_outputs(
+    inputs: list[str | None],
+    targets: list[Path],
+    *,
+    output: Path,
+    storage: Storage,
+    masks: bool,
+) -> None:
+    """Raise, before any work, where an output could not be written or would replace an input."""
+    from trueground.tiles import TileStore
+    from trueground.writer import check_output
+
+    if masks:
+        targets = [*targets, *map(hidden_name, targets)]
+    if not output.exists() and any(t.parent == output for t in targets):
+        check_output(output)
+        return
+    if storage.tiles is None:
+        outputs_differ_from(list(inputs), list(targets))
+        return
+    for target in targets:
+        TileStore(folder=target, size=storage.tiles).check(resume=storage.resume)
+
+
+def hidden_name(target: Path) -> Path:
+    """Return the name of the mask of hidden ground that goes with an output."""
+    return target.with_name(f"{target.stem}_hidden{target.suffix}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What all outputs of a command have in common."""
+
+    dem: str
+    rpc: str | None
+    heights: str | None
+    history: Mapping[str, str]
+    look: Look
+    storage: Storage
+    threads: int
+    dry_run: bool
+
+    def run(
+        self,
+        result: Raster,
+        pictures: Sequence[Picture],
+        target: Path,
+        *,
+        more: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write an output, or say what it would take."""
+        from trueground.imagery import WithAlpha
+
+        metadata = pictures[0].metadata
+        hidden = getattr(result, "hidden", None) if self.look.occlusion == "mask" else None
+        if self.look.alpha or any(p.has_alpha for p in pictures):
+            result, metadata = WithAlpha(source=result), metadata.with_alpha(result.count)
+        nodata = self.look.nodata if result.dtype.kind == "f" else None
+        said = {"compress": self.storage.compress, "nodata": nodata, "metadata": metadata}
+        if self.dry_run:
+            self._estimate(result, said)
+            return
+        prints = self._fingerprints(pictures)
+        parameters = {**self.history, **(more or {})}
+        names = ", ".join(p.path for p in pictures)
+        origins = ", ".join(p.rpc.origin for p in pictures)
+        resampling = self.look.resampling_of(pictures[0].metadata, pictures[0].path)
+        parameters["resampling"] = resampling
+        history = {"image": names, "dem": self.dem, "rpc": origins, **parameters}
+        history |= {f"{name}_fingerprint": text for name, text in prints.items()}
+        self._save(result, target, parameters, prints, {**said, "history": history})
+        if hidden is not None:
+            self._save(hidden, hidden_name(target), parameters, prints, {"history": history})
+
+    def _estimate(self, result: Raster, said: Mapping[str, Any]) -> None:
+        from trueground.estimate import estimate
+
+        print(f"{result.grid!r}, bounds {' '.join(f'{v:.10g}' for v in result.grid.bounds)}")
+        driver = "COG" if self.storage.cog else "GTiff"
+        with console.timed("estimate"):
+            print(estimate(result, workers=self.threads, driver=driver, **said))  # type: ignore[arg-type]
+
+    def _save(  # noqa: PLR0917 (what, where, from what, how)
+        self,
+        raster: Raster,
+        target: Path,
+        parameters: Mapping[str, str],
+        inputs: Mapping[str, str],
+        said: Mapping[str, Any],
+    ) -> None:
+        from trueground.engine import Threads
+        from trueground.tiles import TileStore
+        from trueground.writer import write
+
+        engine = Threads(self.threads)
+        title = f"ortho {target.name}"
+        with (
+            console.progress(title, pixels=raster.grid.window.size) as step,
+            console.timed("ortho"),
+        ):
+            if self.storage.tiles is None:
+                target.parent.mkdir(exist_ok=True)
+                driver: Any = "COG" if self.storage.cog else "GTiff"
+                write(raster, target, engine=engine, driver=driver, progress=step, **said)
+                return
+            store = TileStore(
+                folder=target, size=self.storage.tiles, parameters=parameters, inputs=inputs
+            )
+            store.write(raster, engine=engine, resume=self.storage.resume, progress=step, **said)
+
+    def _fingerprints(self, pictures: Sequence[Picture]) -> dict[str, str]:
+        """Return what tells the inputs from others of the same names."""
+        from trueground.fingerprint import fingerprint, raster_fingerprint, text_fingerprint
+
+        prints = {"dem": raster_fingerprint(self.dem)}
+        if self.heights is not None and Path(self.heights).is_file():
+            prints["heights"] = fingerprint(self.heights)
+        for number, picture in enumerate(pictures, start=1):
+            suffix = "" if len(pictures) == 1 else f"_{number}"
+            prints[f"image{suffix}"] = raster_fingerprint(picture.path)
+            terms = json.dumps(picture.rpc.to_tags(), sort_keys=True)
+            prints[f"rpc{suffix}"] = (
+                f"{text_fingerprint(terms)} of its coefficients, GDAL's tags as sorted JSON"
+            )
+        if self.rpc is not None:
+            prints["rpc_file"] = fingerprint(os.fspath(self.rpc))
+        return prints

@@ -1,0 +1,323 @@
+"""Writing a raster as tiles that are each whole or not there, so that work which was cut short goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trueground import __version__
+from trueground.engine import Engine, Progress
+from trueground.errors import InputError, WriteError
+from trueground.fingerprint import sha256
+from trueground.grid import Grid, Window
+from trueground.metadata import Metadata
+from trueground.raster import Raster
+from trueground.vrt import vrt_text
+from trueground.writer import Compression, check_output, compression, write, write_text
+
+MANIFEST = "manifest.json"
+FOLDER = "tiles"
+_FORMAT = "trueground tiles 1"
+_SAVED_EVERY = 2.0  # s between two manifests, where tiles are quick
+_PART = re.compile(r"\.r\d+_c\d+\.[0-9a-f]{8}\.part")  # what a process that was killed leaves
+_SMALLEST = 64  # px, edge of a tile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """The pixels of a window of a raster, as a raster."""
+
+    source: Raster
+    window: Window
+    grid: Grid = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "grid", self.source.grid.crop(self.window))
+
+    @property
+    def count(self) -> int:
+        """Bands of the source."""
+        return self.source.count
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the source."""
+        return self.source.dtype
+
+    @property
+    def nodata(self) -> float | None:
+        """That of the source."""
+        return self.source.nodata
+
+    def read(self, window: Window) -> NDArray[Any]:
+        """Return a window, counted from the part's own first pixel."""
+        row, col = window.row + self.window.row, window.col + self.window.col
+        return self.source.read(replace(window, row=row, col=col))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TileStore:
+    """A folder of tiles, with a manifest of what they are made of and a virtual mosaic of all.
+
+    `tiles/*.tif`, `manifest.json` and, once all tiles are there, a `.vrt` of the folder's name.
+    """
+
+    folder: Path
+    size: int = 4096
+    """Edge of a tile [px]."""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """What the pixels depend on, by name."""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """Fingerprints of the files that the pixels are made from, by what they are."""
+
+    def __post_init__(self) -> None:
+        if self.size < _SMALLEST:
+            msg = f"tiles of {self.size} px: must be at least {_SMALLEST}; some thousands are a good size"
+            raise InputError(msg)
+
+    @property
+    def vrt(self) -> Path:
+        """The virtual mosaic."""
+        return self.folder / f"{self.folder.resolve().name}.vrt"
+
+    def check(self, *, resume: bool = False) -> None:
+        """Raise, before any work, where the folder cannot take the tiles.
+
+        Raises
+        ------
+        InputError
+            Where it holds tiles already and these are not to be gone on with.
+        WriteError
+            Where it cannot be written.
+        """
+        if self.folder.exists() and not self.folder.is_dir():
+            msg = f"{self.folder} is a file, and tiles need a folder; give another name"
+            raise WriteError(msg)
+        check_output(self.folder / MANIFEST if self.folder.is_dir() else self.folder)
+        if resume or not self.folder.is_dir():
+            return
+        if (self.folder / MANIFEST).exists() or (self.folder / FOLDER).exists():
+            msg = (
+                f"{self.folder} holds tiles already: go on with them (--resume), delete them, or give "
+                "another folder"
+            )
+            raise InputError(msg)
+
+    def write(
+        self,
+        raster: Raster,
+        *,
+        engine: Engine | None = None,
+        resume: bool = False,
+        block_size: int = 1024,
+        compress: Compression = "auto",
+        nodata: float | None = None,
+        metadata: Metadata | None = None,
+        history: Mapping[str, str] | None = None,
+        progress: Progress | None = None,
+    ) -> Path:
+        """Write a raster as tiles, those that are not there yet.
+
+        Parameters
+        ----------
+        raster
+            Any raster.
+        resume
+            Go on with tiles that were written before: those whose checksum is that of the manifest are kept. Where
+            there are none, begin.
+        engine, block_size, compress, nodata, metadata, history, progress
+            As for `writer.write`.
+
+        Returns
+        -------
+        Path
+            The virtual mosaic.
+
+        Raises
+        ------
+        InputError
+            Where the folder holds tiles and `resume` was not asked for, or they were made from other inputs or with
+            other parameters.
+        """
+        self.check(resume=resume)
+        begun = self._begun(raster, compress=compress, nodata=nodata)
+        finished = self._finished(begun) if resume else {}
+        (self.folder / FOLDER).mkdir(parents=True, exist_ok=True)
+        self._remove_leftovers()
+        windows = dict(self._windows(raster.grid))
+        with self._manifest(begun, finished) as record:
+            steps = _Steps(windows, finished, block_size=block_size, progress=progress)
+            for name, window in windows.items():
+                if name in finished:
+                    continue
+                path = write(
+                    Part(source=raster, window=window),
+                    self.folder / name,
+                    engine=engine,
+                    block_size=block_size,
+                    compress=compress,
+                    nodata=nodata,
+                    metadata=metadata,
+                    history=history,
+                    progress=steps.of_tile(name),
+                )
+                record(name, sha256(path))
+        said = metadata or Metadata()
+        own = {f"TRUEGROUND_{k.upper()}": v for k, v in (history or {}).items()}
+        said = replace(said, tags={**said.tags, "TRUEGROUND_VERSION": __version__, **own})
+        value = raster.nodata if nodata is None else nodata
+        write_text(self.vrt, vrt_text(raster, windows.items(), metadata=said, nodata=value))
+        return self.vrt
+
+    def _windows(self, grid: Grid) -> Iterator[tuple[str, Window]]:
+        """Yield the names of all tiles, in this folder, and their pixels."""
+        for block in grid.blocks(self.size):
+            row, col = block.core.row // self.size, block.core.col // self.size
+            yield f"{FOLDER}/r{row:04d}_c{col:04d}.tif", block.core
+
+    def _begun(
+        self, raster: Raster, *, compress: Compression, nodata: float | None
+    ) -> dict[str, Any]:
+        """Return what all tiles have to have in common."""
+        grid = raster.grid
+        value = raster.nodata if nodata is None else nodata
+        return {
+            "format": _FORMAT,
+            "version": __version__,
+            "grid": {
+                "crs": None if grid.crs is None else grid.crs.to_wkt(),
+                "transform": list(tuple(grid.transform)[:6]),
+                "shape": list(grid.shape),
+            },
+            "pixels": {
+                "bands": raster.count,
+                "type": raster.dtype.name,
+                "nodata": None if value is None else str(value),
+                "compression": compression(compress),
+            },
+            "tile_size": self.size,
+            "parameters": dict(self.parameters),
+            "inputs": dict(self.inputs),
+        }
+
+    def _finished(self, begun: Mapping[str, Any]) -> dict[str, str]:
+        """Return the tiles that are whole, with their checksums.
+
+        Raises
+        ------
+        InputError
+            Where the manifest is damaged, or is that of something else.
+        """
+        manifest = self.folder / MANIFEST
+        if not manifest.exists():
+            return {}
+        try:
+            before = json.loads(manifest.read_text(encoding="utf-8"))
+            tiles: dict[str, str] = dict(before["tiles"])
+            if before["format"] != _FORMAT:
+                raise ValueError  # noqa: TRY301
+        except (ValueError, KeyError, TypeError) as error:
+            msg = f"{manifest} is no manifest of trueground's: delete the folder's tiles, or give another folder"
+            raise InputError(msg) from error
+        differences = list(_differences(before, begun))
+        if differences:
+            msg = (
+                f"{self.folder} was begun otherwise: {'; '.join(differences)}. "
+                "Say the same again, or give another folder"
+            )
+            raise InputError(msg)
+        return {
+            name: known
+            for name, known in tiles.items()
+            if (self.folder / name).is_file() and sha256(self.folder / name) == known
+        }
+
+    def _remove_leftovers(self) -> None:
+        for path in (self.folder / FOLDER).iterdir():
+            if _PART.match(path.name):
+                path.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _manifest(self, begun: Mapping[str, Any], finished: Mapping[str, str]) -> Iterator[Any]:
+        """Keep the manifest: give a function that adds a tile to it; save it at the end, whatever happens."""
+        done = dict(finished)
+        saved = 0.0
+
+        def save() -> None:
+            nonlocal saved
+            text = json.dumps({**begun, "tiles": dict(sorted(done.items()))}, indent=1)
+            write_text(self.folder / MANIFEST, text + "\n")
+            saved = time.monotonic()
+
+        def record(name: str, checksum: str) -> None:
+            done[name] = checksum
+            if time.monotonic() - saved > _SAVED_EVERY:
+                save()
+
+        save()
+        try:
+            yield record
+        finally:
+            save()
+
+
+class _Steps:
+    """Counts the blocks of all tiles."""
+
+    def __init__(
+        self,
+        windows: Mapping[str, Window],
+        finished: Mapping[str, str],
+        *,
+        block_size: int,
+        progress: Progress | None,
+    ) -> None:
+        self._blocks = {
+            name: -(-window.height // block_size) * -(-window.width // block_size)
+            for name, window in windows.items()
+        }
+        self._total = sum(self._blocks.values())
+        self._done = sum(self._blocks[name] for name in finished if name in self._blocks)
+        self._progress = progress
+        if progress is not None and self._done:
+            progress(self._done, self._total)
+
+    def of_tile(self, name: str) -> Progress:
+        """Return what counts the blocks of a tile."""
+        before = self._done
+        self._done += self._blocks[name]
+
+        def step(done: int, _total: int) -> None:
+            if self._progress is not None:
+                self._progress(before + done, self._total)
+
+        return step
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is not as it was, by its name."""
+    for name in sorted({*before, *now} - {"tiles"}):
+        old, new = before.get(name), now.get(name)
+        if old == new:
+            continue
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            for key, text in ((k, f"{name}.{k}") for k in sorted({*old, *new})):
+                if old.get(key) != new.get(key):
+                    yield f"{text} was {_short(old.get(key))}, now it is {_short(new.get(key))}"
+        else:
+            yield f"{name} was {_short(old)}, now it is {_short(new)}"
+
+
+def _short(value: object) -> str:
+    text = os.fspath(value) if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 120 else f"{text[:57]}...{text[-57:]}"

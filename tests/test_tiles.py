@@ -1,0 +1,167 @@
+"""Tiles: each whole or not there; what was begun is gone on with, or refused by name."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from pyproj import CRS
+
+from trueground.engine import Serial, Threads
+from trueground.errors import BlockError, InputError, WriteError
+from trueground.fingerprint import sha256
+from trueground.grid import Grid, Window
+from trueground.metadata import BandMetadata, Metadata
+from trueground.raster import ArrayRaster, Raster, open_raster
+from trueground.tiles import Part, TileStore
+
+GRID = Grid(crs=CRS.from_epsg(32631), transform=Affine(2.0, 0, 5e5, 0, -2.0, 5e6), shape=(300, 420))
+VALUES = np.random.default_rng(0).integers(1, 60, (2, 300, 420), dtype=np.uint8)
+WHOLE = ArrayRaster(array=VALUES, grid=GRID, nodata=0)
+
+
+class Stops:
+    """A raster that breaks at some row, and counts what is read."""
+
+    def __init__(self, row: int, error: BaseException | None = None) -> None:
+        self.grid, self.count, self.dtype, self.nodata = GRID, 2, np.dtype("u1"), 0.0
+        self.row, self.error, self.reads = row, error or ValueError("oh"), 0
+
+    def read(self, window: Window) -> np.ndarray:
+        self.reads += 1
+        if window.row + window.height > self.row:
+            raise self.error
+        return WHOLE.read(window)
+
+
+def test_a_part_is_a_raster_of_its_own():
+    part = Part(source=WHOLE, window=Window(10, 20, 30, 40))
+    assert isinstance(part, Raster)
+    np.testing.assert_array_equal(part.read(part.grid.window), VALUES[:, 10:40, 20:60])
+    assert part.grid.xy(0, 0) == GRID.xy(10, 20)
+
+
+@pytest.mark.parametrize("size", [64, 100, 1000])
+def test_the_mosaic_of_the_tiles_is_the_raster(tmp_path, size):
+    calls = []
+    store = TileStore(folder=tmp_path / "out", size=size)
+    vrt = store.write(WHOLE, block_size=48, progress=lambda *step: calls.append(step))
+    back = open_raster(vrt)
+    assert back.grid == GRID
+    np.testing.assert_array_equal(back.read(GRID.window), VALUES)
+    total = calls[-1][1]
+    assert calls == [(k, total) for k in range(1, total + 1)]
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    assert len(manifest["tiles"]) == -(-300 // size) * -(-420 // size)
+    for name, checksum in manifest["tiles"].items():
+        assert sha256(tmp_path / "out" / name) == checksum
+    names = {p.name for p in (tmp_path / "out").iterdir()}
+    assert names == {"manifest.json", "out.vrt", "tiles"}
+
+
+def test_the_mosaic_says_what_the_tiles_say(tmp_path):
+    palette = {k: (k, 0, 0, 255) for k in range(256)}
+    bands = BandMetadata(
+        description="class & <colour>",
+        interpretation="palette",
+        scale=2.0,
+        offset=1.0,
+        unit="m",
+        tags={"a": "b"},
+    )
+    said = Metadata(
+        bands=(bands,), tags={"X": "1"}, domains={"IMAGERY": {"CLOUDCOVER": "3"}}, palette=palette
+    )
+    raster = ArrayRaster(array=VALUES[0], grid=GRID, nodata=0)
+    store = TileStore(folder=tmp_path / "o", size=200)
+    with rasterio.open(store.write(raster, metadata=said, history={"dem": "d.tif"})) as vrt:
+        assert vrt.colormap(1)[7] == (7, 0, 0, 255)
+        assert (vrt.descriptions, vrt.units) == (("class & <colour>",), ("m",))
+        assert (vrt.scales, vrt.offsets, vrt.nodata) == ((2.0,), (1.0,), 0.0)
+        assert vrt.tags(ns="IMAGERY") == {"CLOUDCOVER": "3"}
+        assert (vrt.tags()["X"], vrt.tags()["TRUEGROUND_DEM"], vrt.tags(1)["a"]) == (
+            "1",
+            "d.tif",
+            "b",
+        )
+
+
+@pytest.mark.parametrize("engine", [Serial(), Threads(2)])
+@pytest.mark.parametrize("error", [ValueError("oh"), KeyboardInterrupt()])
+def test_work_that_was_cut_short_goes_on(tmp_path, engine, error):
+    store = TileStore(folder=tmp_path / "out", size=100)
+    kind = KeyboardInterrupt if isinstance(error, KeyboardInterrupt) else BlockError
+    with pytest.raises(kind):
+        store.write(Stops(200, error), engine=engine)
+    assert not store.vrt.exists()
+    whole = {p.name for p in (tmp_path / "out/tiles").iterdir()}
+    assert whole == {f"r000{r}_c000{c}.tif" for r in (0, 1) for c in range(5)}
+    with pytest.raises(InputError, match="--resume"):
+        store.write(WHOLE)
+    calls = []
+    rest = Stops(1000)
+    store.write(rest, engine=engine, resume=True, progress=lambda *step: calls.append(step))
+    assert rest.reads == 5
+    assert (calls[0], calls[-1]) == ((10, 15), (15, 15))
+    np.testing.assert_array_equal(open_raster(store.vrt).read(GRID.window), VALUES)
+
+
+def test_tiles_that_are_damaged_or_gone_are_made_again(tmp_path):
+    store = TileStore(folder=tmp_path / "out", size=100)
+    store.write(WHOLE)
+    tiles = sorted((tmp_path / "out/tiles").iterdir())
+    tiles[3].write_bytes(tiles[3].read_bytes()[:-7])
+    tiles[5].unlink()
+    tiles[6].write_bytes(tiles[7].read_bytes())
+    again = Stops(1000)
+    store.write(again, resume=True)
+    assert again.reads == 3
+    np.testing.assert_array_equal(open_raster(store.vrt).read(GRID.window), VALUES)
+
+
+def test_what_differs_is_named(tmp_path):
+    store = TileStore(
+        folder=tmp_path / "out",
+        size=100,
+        parameters={"resampling": "cubic"},
+        inputs={"dem": "sha256 1"},
+    )
+    store.write(WHOLE)
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    other = ArrayRaster(array=VALUES[:, :200], grid=GRID.crop(Window(0, 0, 200, 420)), nodata=0)
+    for changed, raster, options, words in (
+        (replace(store, size=128), WHOLE, {}, "tile_size was 100, now it is 128"),
+        (replace(store, parameters={"resampling": "nearest"}), WHOLE, {}, "resampling was cubic, now it is nearest"),
+        (replace(store, parameters={}), WHOLE, {}, "parameters.resampling was cubic, now it is null"),
+        (replace(store, inputs={"dem": "sha256 2"}), WHOLE, {}, "inputs.dem was sha256 1, now it is sha256 2"),
+        (store, other, {}, r"grid.shape was \[300, 420\], now it is \[200, 420\]"),
+        (store, WHOLE, {"compress": "lzw"}, "pixels.compression was zstd, now it is lzw"),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=words) as caught:
+            changed.write(raster, resume=True, **options)
+        assert "\n" not in str(caught.value)
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
+
+
+def test_folders_that_cannot_take_tiles(tmp_path):
+    with pytest.raises(WriteError, match="does not exist"):
+        TileStore(folder=tmp_path / "none/out").write(WHOLE)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="64"):
+        TileStore(folder=tmp_path / "out", size=5)
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "mine.txt").write_text("mine")
+    store = TileStore(folder=folder, size=300)
+    store.write(WHOLE)
+    assert (folder / "mine.txt").read_text() == "mine"
+    for text in ("", "{}", '{"format": "x", "tiles": {}}', "[1]"):
+        (folder / "manifest.json").write_text(text)
+        with pytest.raises(InputError, match="no manifest of trueground's"):
+            store.write(WHOLE, resume=True)
+    with pytest.raises((InputError, WriteError), match="file"):
+        TileStore(folder=tmp_path / "file").write(WHOLE)
