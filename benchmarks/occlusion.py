@@ -2,9 +2,9 @@
 
 Usage: python benchmarks/occlusion.py [--data FOLDER]
 
-One thread, processor time, best of five. `positions`: height and image position of each pixel, which an orthoimage needs
-anyway; `hidden, first`: which of them are hidden, with the pieces of the image that this needs; `again`: with pieces that
-are kept; `ortho`: a whole orthoimage of one band of bytes, bilinear, without and with.
+One thread, processor time, best of five. `positions`: height and image position of each pixel, which an orthoimage
+needs anyway; `first`: which of them are hidden, with the pieces of the image that this needs; `again`: with pieces that
+are kept; `ortho`: a whole orthoimage of one band of bytes, bilinear, without and with (`+`).
 """
 
 from __future__ import annotations

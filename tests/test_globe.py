@@ -12,7 +12,7 @@ from pyproj import CRS
 from trueground.dem import Dem
 from trueground.globe import AroundTheGlobe, closed
 from trueground.grid import Grid, Window
-from trueground.ortho.image import OrthoImage
+from trueground.ortho import Orthoimage
 from trueground.raster import ArrayRaster, open_raster
 from trueground.rpc.localize import localize_on
 from trueground.rpc.model import Rpc
@@ -115,7 +115,7 @@ def test_an_orthoimage_across_the_seam():
     for west in (-180.0, 0.0):
         dem = Dem.open(world(west), heights="ellipsoid")
         grid = Grid(crs=LONLAT, transform=Affine(0.01, 0, 179.8, 0, -0.01, 0.5), shape=(40, 40))
-        made.append(OrthoImage(image=image, rpc=rpc, dem=dem, grid=grid).read(grid.window))
+        made.append(Orthoimage(image=image, rpc=rpc, dem=dem, grid=grid).read(grid.window))
     assert np.isfinite(made[0]).all()
     np.testing.assert_allclose(made[0], made[1], atol=0.05)
 

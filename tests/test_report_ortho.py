@@ -166,6 +166,7 @@ def test_heights_that_are_missing():
     z[:, :350] = np.nan
     found = assess(ortho(dem(z)))
     assert found.coverage == pytest.approx(0.5, abs=1.5 / EDGE)
+    assert found.image_coverage == pytest.approx(0.5, abs=1.0 / 33)
     assert (found.maps.sight[:, 0] == Sight.NO_HEIGHT).all()
     assert np.isnan(found.maps.incidence[:, 0]).all()
     assert assess(ortho(dem(z), rpc=view().cropped(5000, 0))).to_dict()["coverage"] is None
@@ -328,6 +329,12 @@ def test_arrows_of_residuals(walled):
     known = found.vectors[0].known
     np.testing.assert_allclose(arrows.U, found.vectors[0].north[known], atol=1e-9)  # north is right
     np.testing.assert_allclose(arrows.V, -found.vectors[0].east[known], atol=1e-9)
+    far = replace(found.vectors[0], east=np.where(np.arange(12) == 4, 50.0, 0.0), north=np.ones(12))
+    ax = plot_vectors(far, figure(5, 5).subplots(), picture=look.image, grid=look.grid)
+    (arrows,) = (c for c in ax.collections if isinstance(c, Quiver))
+    np.testing.assert_allclose(
+        np.hypot(arrows.U, arrows.V), np.where(np.arange(12) == 4, 2.0, 1.0), rtol=1e-6
+    )
     assert ax.get_xlim() == (look.grid.bounds[0], look.grid.bounds[2])
 
 
@@ -384,7 +391,7 @@ def test_the_page_says_what_was_found(walled, tmp_path):
     assert f"{100 * walled[1].hidden:.2f} % of the ground is hidden" in text
     assert "CE90 against ground control points" in text
     assert "azimuth 90.0°" in text
-    assert "All of the ground that the image reaches has heights." in text
+    assert "All of the ground that the image reaches within the output has heights." in text
     assert "&lt;p3&gt;" in page
     assert "<p3>" not in page
     assert text.index("A cloud.") < text.index("Quick look")
@@ -409,7 +416,7 @@ def test_warnings_stand_at_the_top(tmp_path):
     z[:, :300] = np.nan
     made = ortho(dem(z), occlusion="ignore")
     text = readable(written(tmp_path / "r.html", (made, assess(made))))
-    assert "the rest is no data." in text
+    assert "of the image; the rest of it is not shown." in text
     assert "of the ground lies outside of what the RPC was made for, most of all in height" in text
     assert text.index("Mind this") < text.index("Quick look")
     assert "No ground is hidden" in text

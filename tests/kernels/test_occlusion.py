@@ -66,7 +66,7 @@ def hide(dem, run, at, *, middle, clear=None, bend=0.0):
     clear = clear_of(dem, run, bend=bend) if clear is None else clear
     mask = np.zeros(row.size, dtype=np.uint8)
     q = lines(run, bend=bend)
-    occlusion.hide(*(q, *built(dem), abs(bend), clear, box, claims, row, col, z, mask))
+    occlusion.hide(*(q, *built(dem), abs(bend), clear, True, box, claims, row, col, z, mask))
     return mask == occlusion.HIDDEN
 
 
@@ -203,7 +203,7 @@ def test_positions_that_a_piece_does_not_claim_are_left_alone():
     box, clear = np.array([0.0, 1.0, 0.0, 1.0, middle, HALF]), clear_of(dem, run)
     mask = np.full(200, 255, dtype=np.uint8)
     claims = np.array([2.0, 7.0, -np.inf, np.inf])
-    occlusion.hide(*(lines(run), *built(dem), 0.0, clear, box, claims, row, col, z, mask))
+    occlusion.hide(*(lines(run), *built(dem), 0.0, clear, True, box, claims, row, col, z, mask))
     inside = (row >= 2.0) & (row < 7.0) & ~np.isnan(z)
     np.testing.assert_array_equal(mask, np.where(inside, 1, 255))
 

@@ -25,7 +25,7 @@ def align(
     /,
     *,
     output: Output,
-    method: Literal["nuth-kaab", "vertical-shift"] = "nuth-kaab",
+    method: Literal["nuth-kaab", "lzd", "vertical-shift"] = "nuth-kaab",
     exclude: Repeated = None,
     include: Repeated = None,
     mask: str | None = None,

@@ -205,7 +205,9 @@ def _with(found: Alignment, matrix: Float) -> Alignment:
     )  # fmt: skip
 
 
-def _line(iteration: int, found: Alignment, length: float, dh: Float) -> dict[str, float]:
+def _line(  # noqa: PLR0917 (what an iteration found)
+    iteration: int, found: Alignment, length: float, dh: Float
+) -> dict[str, float]:
     about_x, about_y, about_z = found.rotations
     return {
         "iteration": iteration,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from trueground.dem import Dem
 from trueground.grid import Grid, Window
+from trueground.imagery import as_image
 from trueground.kernels.occlusion import HIDDEN
 from trueground.kernels.resample import extent
 from trueground.ortho.geometry import Geometry, Ground
@@ -23,7 +24,6 @@ from trueground.sampling import (
     UNSCALED,
     Held,
     ImageResampling,
-    check_image_type,
     check_resampling,
     fill_of,
     image_reach,
@@ -66,7 +66,7 @@ class Orthoimage:
 
     def __post_init__(self) -> None:
         check_resampling(self.resampling, IMAGE)
-        check_image_type(self.image.dtype)
+        object.__setattr__(self, "image", as_image(self.image))
         geometry = Geometry(grid=self.grid, rpc=self.rpc, dem=self.dem)
         object.__setattr__(self, "geometry", geometry)
         check_mode(self.occlusion)

@@ -30,7 +30,9 @@ SIGHT_NAMES = {
     Sight.NO_HEIGHT: "no height",
 }
 _ARROW_COLOUR = "#ffd23f"
+_CUT_COLOUR = "#ff5a36"
 _DARK = "#111111"
+_CUT = 2.0  # times the length that few exceed, beyond which an arrow is cut
 _ARROW_INCHES = 0.5  # of a vector that few others exceed
 _SENSOR_INCHES = 0.35  # half of the arrow to the sensor
 _FEW = 90.0  # percentile of them
@@ -124,6 +126,8 @@ def plot_vectors(
 ) -> Axes:
     """Draw how far an orthoimage is off, as arrows from the true places to where they are shown.
 
+    Arrows more than twice as long as nine of ten are cut there, and red.
+
     Parameters
     ----------
     vectors
@@ -147,7 +151,8 @@ def plot_vectors(
     known = vectors.known
     if not known.any():
         return ax
-    longest = float(np.percentile(vectors.distance[known], _FEW))
+    length = vectors.distance[known]
+    longest = float(np.percentile(length, _FEW))
     turn = math.radians(convergence)
     right = vectors.east * math.cos(turn) + vectors.north * math.sin(turn)
     up = vectors.north * math.cos(turn) - vectors.east * math.sin(turn)
@@ -158,18 +163,22 @@ def plot_vectors(
     key = round_length(longest)
     if key <= 0.0:
         return ax
+    # One that is wrong by far must not cross all others: it is cut, and red.
+    cut = length > _CUT * max(longest, key)
+    drawn = np.where(cut, _CUT * max(longest, key) / np.where(cut, length, 1.0), 1.0)
+    inches = min(_ARROW_INCHES, _width_of(ax) / math.sqrt(length.size))
     arrows = ax.quiver(
-        vectors.x[known], vectors.y[known], right[known], up[known], angles="uv",
-        scale_units="inches", scale=max(longest, key) / _ARROW_INCHES, color=_ARROW_COLOUR, width=0.024, units="inches",
-        path_effects=seam, zorder=4,
+        vectors.x[known], vectors.y[known], right[known] * drawn, up[known] * drawn, angles="uv",
+        scale_units="inches", scale=max(longest, key) / inches, units="inches", width=0.024, zorder=4,
+        color=np.where(cut, _CUT_COLOUR, _ARROW_COLOUR), path_effects=seam,
     )  # fmt: skip
-    light: list[patheffects.AbstractPathEffect] = [
-        patheffects.withStroke(linewidth=3.5, foreground="white", alpha=0.85)
-    ]
     made = ax.quiverkey(
-        arrows, 0.89, 0.95, key, length_text(key), coordinates="axes", labelpos="W", labelcolor=_DARK
+        arrows, 0.89, 0.95, key, length_text(key), coordinates="axes", labelpos="W", labelcolor="white",
+        color=_ARROW_COLOUR,
     )  # fmt: skip
-    made.text.set_path_effects(light)
+    made.text.set_path_effects(
+        [patheffects.withStroke(linewidth=3.0, foreground=_DARK, alpha=0.85)]
+    )
     return ax
 
 
@@ -195,6 +204,12 @@ def length_text(metres: float) -> str:
     if metres >= 1.0:
         return f"{metres:g} m"
     return f"{metres * 100.0:g} cm" if metres >= 0.01 else f"{metres * 1000.0:g} mm"
+
+
+def _width_of(ax: Axes) -> float:
+    """Return the width of the figure of an axes [inches]."""
+    figure: Any = ax.get_figure(root=True)
+    return float(figure.get_figwidth())
 
 
 def _beside(sight: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pyproj import CRS
 
 from trueground.convergence.geometry import mean_azimuth
+from trueground.coverage import share_with_heights
 from trueground.engine import Engine, Progress, Threads
 from trueground.grid import Grid, Window
 from trueground.ortho import Orthoimage
@@ -122,6 +123,7 @@ def assess(
         hidden=_share(counts[Sight.HIDDEN], with_height) if hidden_share is None else hidden_share,
         hidden_is_whole=step == 1 or hidden_share is not None,
         coverage=_share(with_height, with_height + counts[Sight.NO_HEIGHT]),
+        image_coverage=share_with_heights(ortho.image, ortho.rpc, ortho.dem),
         outside=_share(outside, with_height),
         domain=tuple(
             DomainAxis(

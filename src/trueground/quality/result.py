@@ -202,7 +202,9 @@ class OrthoQuality:
     hidden_is_whole: bool
     """Whether every pixel of the output was counted, not the sample alone."""
     coverage: float
-    """Share with heights of the ground that the image reaches; NaN where it reaches none."""
+    """Share with heights of the ground within the output that the image reaches; NaN where it reaches none."""
+    image_coverage: float
+    """Share of the image whose lines of sight meet the DEM, within the output or not."""
     outside: float
     """Share outside of the RPC's domain, of what has heights; NaN where nothing has."""
     domain: tuple[DomainAxis, ...]

@@ -127,7 +127,11 @@ def _facts(quality: OrthoQuality) -> tuple[Fact, ...]:
             if quality.hidden_is_whole
             else "of a sample with heights",
         ),
-        Fact(label="Ground with heights", value=percent(quality.coverage), note="of what is seen"),
+        Fact(
+            label="Ground with heights",
+            value=percent(quality.coverage),
+            note=f"under {percent(quality.image_coverage)} of the image",
+        ),
         Fact(label="Outside of the RPC's domain", value=percent(quality.outside)),
     ]
     facts += [
@@ -143,10 +147,13 @@ def _facts(quality: OrthoQuality) -> tuple[Fact, ...]:
 
 def _warnings(quality: OrthoQuality, surface: str) -> list[str]:
     found = []
-    if quality.coverage < 1.0:
+    if quality.image_coverage < 1.0:
         found.append(
-            f"{surface} has heights under {percent(quality.coverage)} of the ground that the image reaches; "
-            "the rest is no data."
+            f"{surface} has heights under {percent(quality.image_coverage)} of the image; the rest of it is not shown."
+        )
+    elif quality.coverage < 1.0:
+        found.append(
+            f"{surface} has heights under {percent(quality.coverage)} of the ground; the rest is no data."
         )
     if quality.outside > _OUTSIDE:
         worst = max(quality.domain, key=lambda axis: axis.beyond / (axis.high - axis.low))
@@ -219,7 +226,7 @@ def _sight_section(quality: OrthoQuality, dem: Dem) -> PicturesSection:
         else f"No ground is hidden ({counted})."
     )
     share = "All" if quality.coverage == 1.0 else percent(quality.coverage)
-    heights = f"{share} of the ground that the image reaches has heights."
+    heights = f"{share} of the ground that the image reaches within the output has heights."
     return PicturesSection(
         anchor="sight",
         half=True,
@@ -243,6 +250,7 @@ def _vectors_sections(
     )
     if _in_image(vectors):
         text += f" In the image, by the RPC alone: CE90 {quantity(_known(vectors.ce90_px), 'px')}."
+    text += " Arrows more than twice as long as nine of ten are cut there, and red."
     turn = quality.azimuth - quality.bearing
     convergence = -turn if math.isfinite(turn) else 0.0
     return [
