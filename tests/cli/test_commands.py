@@ -127,12 +127,14 @@ def test_locate_on_a_dem_finds_its_surface(run: Run) -> None:
     )
     assert high.returncode == 0
     assert table(high.stdout)[0]["status"] == "outside dem"
-    assert "1 of 1 points: outside dem" in high.stderr
+    assert high.stderr.startswith("warning: none of 1 points could be located (1 outside dem)")
 
 
 def test_negative_coordinates_are_numbers_and_not_options(run: Run) -> None:
     done = run("project", "image.tif", "-58.5", "-34.5", "-10")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0
+    assert done.stderr.startswith("warning: none of 1 points could be projected (1 outside image)")
+    assert len(done.stderr.splitlines()) == 1
     assert done.stdout == "lon,lat,height,row,col,status\n-58.5,-34.5,-10.0,,,outside image\n"
 
 
@@ -148,6 +150,30 @@ def test_points_far_from_the_scene_have_a_reason_and_no_numbers(run: Run, tmp_pa
     assert table(done.stdout)[0]["status"] in ("outside image", "diverged")
     swapped = run("project", "image.tif", "46.45", "7.70", "900")
     assert table(swapped.stdout)[0]["status"] == "outside image"
+
+
+def test_the_table_is_written_also_where_every_point_failed(run: Run, tmp_path: Path) -> None:
+    points = tmp_path / "far.csv"
+    points.write_text("row,col\n700,150\n,150\n")
+    done = run("locate", "image.tif", "--height", "900", "--points", points, "-o", "out/o.csv")
+    assert done.returncode == 0
+    assert "none of 2 points could be located (1 outside image, 1 bad input)" in done.stderr
+    assert len(table((tmp_path / "o.csv").read_text())) == 2
+    points.write_text("row,col\n")
+    assert run("locate", "image.tif", "--height", "900", "--points", points).returncode == 0
+
+
+@pytest.mark.parametrize("command", [("locate", "--height", "9"), ("project",)])
+@pytest.mark.parametrize("name", ["out/x.shp", "out/x", "out/x.xlsx"])
+def test_tables_have_known_endings(
+    run: Run, tmp_path: Path, command: tuple[str, ...], name: str
+) -> None:
+    place = ("1", "2") if command[0] == "locate" else ("7.7", "46.45", "900")
+    done = run(command[0], "image.tif", *place, *command[1:], "-o", name)
+    assert done.returncode == 2
+    assert ".csv, .geojson or .json" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_geojson_out(run: Run, tmp_path: Path) -> None:

@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from rasterio.transform import RPCTransformer
 
 import reference
-from trueground.errors import RpcError
+from trueground.dem import Dem
+from trueground.errors import InputError, RpcError
+from trueground.raster import ArrayRaster
 from trueground.rpc import Rpc
+from trueground.rpc.located import as_floats
 from trueground.rpc.readers import read_rpc
 from trueground.status import Status
 
@@ -211,3 +214,63 @@ def test_equals_the_physical_model(data_folder, grid, file):
         np.testing.assert_allclose(there.lat, lat, atol=3e-8)
         compared += 1
     assert compared >= 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("a", 1, 1), r"row 'a': must be real numbers \(text\); give a number"),
+        ((1, np.array([1j]), 1), r"col .*complex"),
+        ((1, 1, [[1.0], [1.0, 2.0]]), r"height .*must be real numbers"),
+        ((np.zeros(2), np.zeros(3), 1), r"row \(2,\), col \(3,\), height \(\): must broadcast"),
+    ],
+)
+def test_what_is_no_number_is_named(arguments, words):
+    with pytest.raises(InputError, match=words):
+        RPC.localize(*arguments)
+    renamed = words.replace("row", "lon").replace("col", "lat")
+    for method in (RPC.project, RPC.project_jacobian):
+        with pytest.raises(InputError, match=renamed):
+            method(*arguments)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int16])
+def test_what_a_mask_hides_is_missing(dtype):
+    row = np.ma.masked_array(np.array([10, 20, 30], dtype=dtype), mask=[False, True, False])
+    found = RPC.localize(row, 5.0, 300.0)
+    np.testing.assert_array_equal(found.status, [Status.OK, Status.BAD_INPUT, Status.OK])
+    plain = RPC.localize(np.array([10.0, 30.0]), 5.0, 300.0)
+    np.testing.assert_array_equal(found.lon[[0, 2]], plain.lon)
+    lon = np.ma.masked_invalid(found.lon)
+    np.testing.assert_array_equal(np.isnan(RPC.project(lon, -17.5, 300.0)[0]), [False, True, False])
+
+
+def test_plain_arrays_are_passed_on_without_a_copy():
+    array = np.zeros((3, 4))
+    (same,), shape = as_floats(row=array)
+    assert same is array
+    assert shape == (3, 4)
+
+
+@pytest.mark.parametrize("number", [np.inf, -np.inf, np.nan])
+def test_a_crop_that_is_nowhere_is_not_blamed_on_the_rpc(number):
+    with pytest.raises(InputError, match=r"crop at row .* finite"):
+        RPC.cropped(number, 3.0)
+    with pytest.raises(InputError, match="factor"):
+        RPC.rescaled(number)
+    with pytest.raises(InputError, match=r"factor 1e\+300"):
+        RPC.rescaled(1e300)
+
+
+@pytest.mark.parametrize("solver", ["certified", "gdal"])
+def test_positions_on_a_dem_are_read_like_those_at_a_height(utm_grid, solver):
+    array = np.full(utm_grid.shape, 300.0, dtype=np.float32)
+    dem = Dem.open(ArrayRaster(array=array, grid=utm_grid), heights="ellipsoid")
+    row = np.ma.masked_array([10.0, 20.0], mask=[False, True])
+    found = RPC.localize_on(dem, row, 5.0, solver=solver)
+    assert found.status[1] == Status.BAD_INPUT
+    assert found.status[0] != Status.BAD_INPUT
+    with pytest.raises(InputError, match="row 'a'"):
+        RPC.localize_on(dem, "a", 5.0, solver=solver)
+    with pytest.raises(InputError, match="must broadcast"):
+        RPC.localize_on(dem, np.zeros(2), np.zeros(3), solver=solver)

@@ -208,6 +208,57 @@ def test_accuracy_is_unknown_without_redundancy_and_known_when_told() -> None:
     assert told.sigma_at(0.0, 0.0)[0] == pytest.approx(0.5)
 
 
+def repeated(gcps: Gcps, times: int) -> Gcps:
+    names = ("row", "col", "lon", "lat", "height")
+    return Gcps(**{name: np.tile(getattr(gcps, name), times) for name in names})
+
+
+def test_a_point_given_five_times_is_one_point() -> None:
+    one, _ = observed(some_rpc(), BIAS["shift"], 1)
+    found = refine(some_rpc(), repeated(one, 5))
+    assert np.isnan(found.sigma)
+    assert np.isnan(found.sigma_at(0.0, 0.0)).all()
+    assert found.left_out == {}
+    lines = found.summary().splitlines()
+    assert lines[0].endswith("too few points")
+    assert lines[2].startswith("RMS of 5 points (1 of all are distinct)")
+    assert lines[3] == "0 blunders"
+    assert lines[4].startswith("accuracy: unknown")
+    with pytest.raises(FitError, match="1 distinct of 5 ground control points"):
+        refine(some_rpc(), repeated(one, 5), model="drift")
+    # Measured five times, its place on the ground is still known once.
+    noise = np.random.default_rng(0).normal(0.0, 0.3, 5)
+    again = repeated(one, 5)
+    measured = Gcps(
+        row=again.row + noise, col=again.col, lon=again.lon, lat=again.lat, height=again.height
+    )
+    assert np.isnan(refine(some_rpc(), measured).sigma)
+
+
+def test_repeated_points_change_nothing() -> None:
+    gcps, bad = observed(some_rpc(), BIAS["drift"], 20, blunders=0.1)
+    once, thrice = refine(some_rpc(), gcps), refine(some_rpc(), repeated(gcps, 3))
+    assert thrice.rpc == once.rpc
+    assert thrice.sigma == once.sigma
+    np.testing.assert_array_equal(thrice.covariance, once.covariance)
+    np.testing.assert_array_equal(thrice.weights, np.tile(once.weights, 3))
+    assert thrice.blunders[np.tile(bad, 3)].all()
+
+
+def test_the_summary_is_english() -> None:
+    gcps, _ = observed(some_rpc(), BIAS["shift"], 20, noise=0.1)
+    row = gcps.row.copy()
+    row[4] += 50.0
+    found = refine(
+        some_rpc(), Gcps(row=row, col=gcps.col, lon=gcps.lon, lat=gcps.lat, height=gcps.height)
+    )
+    lines = found.summary().splitlines()
+    assert lines[3] == "1 blunder: 5"
+    assert "line" in lines[1]
+    assert lines[1].endswith("sample px (line, sample: -1 to 1)")
+    assert " l " not in lines[1]
+
+
 def test_points_in_a_line_give_a_shift_or_an_error() -> None:
     rpc = some_rpc()
     t = np.linspace(-1, 1, 12)

@@ -114,9 +114,9 @@ def converge(
     if not 2 <= grid <= _LARGEST_GRID:
         msg = f"--grid {grid}: must be from 2 to {_LARGEST_GRID} pixels."
         raise usage(msg)
+    outputs_differ_from([image, dem, rpc], [output, trace_csv])
     check_ending(output, PAGES, "the report is written")
     check_ending(trace_csv, (".csv", ".txt"), "the steps are written")
-    outputs_differ_from([image, dem, rpc], [output, trace_csv])
     model = rpc_of(image, rpc, origin=rpc_origin)
     surface = Dem.open(dem, heights=heights)
     rows, cols = pixel_grid(image, model, grid)

@@ -64,8 +64,7 @@ def locate(
     A point that has no position has a status that says why: `outside dem` (it looks beside the DEM: give
     a larger one), `no data` (it ends in a hole: see --on-nodata), `no intersection` (it stays above the DEM until it
     leaves it), `outside image` (far from what the RPC was made for), `diverged` (the RPC cannot be inverted there, or a
-    classic solver did not arrive), `bad input` (a coordinate is missing). Where not one point has a position the exit
-    code is 1.
+    classic solver did not arrive), `bad input` (a coordinate is missing).
 
     Parameters
     ----------
@@ -152,11 +151,11 @@ def locate(
     for wrong, text in mistakes:
         if wrong:
             raise usage(text)
-    if not whole:
-        check_ending(output, TABLES, "points are written")
     outputs_differ_from(
         [image, dem, points, rpc], [output, None if status is None else raster_output(status)]
     )
+    if not whole:
+        check_ending(output, TABLES, "points are written")
     model = rpc_of(image, rpc, origin=rpc_origin)
     ground: Dem | float
     if dem is not None:

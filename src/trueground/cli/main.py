@@ -74,6 +74,7 @@ def main(arguments: list[str] | None = None) -> None:
         signal.signal(number, _terminate)
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     _keep_libraries_off_stderr()
+    os.environ["TRUEGROUND_COMMAND"] = "1"  # see trueground.kernels
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 

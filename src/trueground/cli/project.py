@@ -22,8 +22,6 @@ def project(  # noqa: PLR0917 (a point is three numbers)
 ) -> None:
     """Find the pixels of an image that show ground points.
 
-    Where not one point has a pixel the exit code is 1.
-
     Example: `trueground project scene.tif 5.198 44.208 812.4`
 
     Parameters
@@ -57,8 +55,8 @@ def project(  # noqa: PLR0917 (a point is three numbers)
     if any(given) != all(given) or any(given) == (points is not None):
         msg = "Give either LON, LAT and HEIGHT, or --points."
         raise usage(msg)
-    check_ending(output, TABLES, "points are written")
     outputs_differ_from([image, points, rpc], [output])
+    check_ending(output, TABLES, "points are written")
     model = rpc_of(image, rpc, origin=rpc_origin)
     names = ("lon", "lat", "height")
     if points is not None:

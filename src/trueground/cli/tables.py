@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trueground.cli.console import console
-from trueground.errors import InputError
 from trueground.points import Columns, to_csv, to_geojson
 from trueground.status import Status
 from trueground.writer import write_text
@@ -24,13 +23,7 @@ def emit(
     output: Path | None,
     done: str,
 ) -> None:
-    """Write the table, and say how many points failed and why; `done` is what happened to the others.
-
-    Raises
-    ------
-    InputError
-        Where all of them failed.
-    """
+    """Write the table, and say how many points failed and why; `done` is what happened to the others."""
     if output is None:
         sys.stdout.write(to_csv(columns, status, computed))
     else:
@@ -43,17 +36,15 @@ def emit(
 
 
 def say_failures(counts: Mapping[Status, int], what: str, *, total: int, done: str) -> None:
-    """Say how many of some points failed and why.
+    """Say how many of some points failed and why; a warning where all of them did.
 
-    Raises
-    ------
-    InputError
-        Where all of them did: a command that found nothing has failed.
+    The exit code stays 0: the table is whole, and it is the table that scripts read.
     """
     failed = {code.label: number for code, number in counts.items() if code != Status.OK}
     if failed and Status.OK not in counts:
         reasons = ", ".join(f"{number} {label}" for label, number in failed.items())
         msg = f"none of {total} {what} could be {done} ({reasons}); docs/locate.md says what each status asks for"
-        raise InputError(msg)
+        console.warn(msg)
+        return
     for label, number in failed.items():
         console.note(f"{number} of {total} {what}: {label}")

@@ -7,14 +7,37 @@ GIL.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numba
-from numba import njit
+_BLAS = ("scipy.linalg", "scipy.linalg.cython_blas")
+COMMAND = "TRUEGROUND_COMMAND"  # set in the environment of a process that is a command of ours
+
+
+def _load_numba() -> None:
+    """Load numba without letting it look for BLAS, which costs a command 0.15 s and no kernel needs.
+
+    Not in a process of somebody else, whose own kernels may.
+    """
+    if COMMAND not in os.environ or "numba" in sys.modules or _BLAS[0] in sys.modules:
+        return
+    held: dict[str, Any] = dict.fromkeys(_BLAS)
+    sys.modules.update(held)
+    try:
+        importlib.import_module("numba.np.arraymath")
+    finally:
+        for name in _BLAS:
+            del sys.modules[name]
+
+
+_load_numba()
+import numba  # noqa: E402 (after it was loaded in our way)
+from numba import njit  # noqa: E402
 
 
 def _cache_folder() -> Path:

@@ -56,6 +56,7 @@ class Geometry:
     """x in the middle of the DEM, and what it grows by around the globe; 0 where it does not."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "dem", self.dem.facing(self.rpc.long_off))
         own = None if same_place(self.dem.crs, WGS84) else GridProjection(self.grid, self.dem.crs)
         inverse = ~self.dem.raster.grid.transform
         west, _, east, _ = self.dem.raster.grid.bounds

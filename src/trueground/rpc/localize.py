@@ -13,7 +13,7 @@ from trueground.dem import Dem
 from trueground.errors import InputError
 from trueground.rpc.classic import Solver, named
 from trueground.rpc.filled import OnNodata, filled
-from trueground.rpc.located import Float, Located
+from trueground.rpc.located import Float, Located, as_floats
 from trueground.rpc.patch import Box, Halve, Heights, Patch, Slabs
 from trueground.status import Status
 
@@ -80,11 +80,10 @@ def localize_on(  # noqa: PLR0917 (model, surface, row, col: the order that ever
     check_choices(solver, on_nodata)
     if solver != "certified":
         return (named(solver) if isinstance(solver, str) else solver).locate(rpc, dem, row, col)
-    row, col = np.asarray(row, dtype=np.float64), np.asarray(col, dtype=np.float64)
-    shape = np.broadcast_shapes(row.shape, col.shape)
+    (row, col), shape = as_floats(row=row, col=col)
     rows = np.broadcast_to(row, shape).reshape(-1)
     cols = np.broadcast_to(col, shape).reshape(-1)
-    work = _Work(rpc, filled(dem, on_nodata), rows, cols)
+    work = _Work(rpc, filled(dem.facing(rpc.long_off), on_nodata), rows, cols)
     work.solve(None)
     lon, lat, height, status, residual = work.found
     return Located(

@@ -124,7 +124,8 @@ class Refinement:
             f"model {self.model}; RMS of points left out [px]: {tried or 'too few points'}",
             f"row {a0:+.3f} {a1:+.3f} line {a2:+.3f} sample px, "
             f"col {b0:+.3f} {b1:+.3f} line {b2:+.3f} sample px (line, sample: -1 to 1)",
-            f"RMS of {_counted(int(kept.sum()), 'point')}{repeated}: {self.rms_before:.3f} px before, {self.rms_after:.3f} px after",
+            f"RMS of {_counted(int(kept.sum()), 'point')}{repeated}: "
+            f"{self.rms_before:.3f} px before, {self.rms_after:.3f} px after",
             f"{_counted(len(rejected), 'blunder')}{': ' if rejected else ''}{', '.join(rejected)}",
         ]
         if np.isfinite(middle):
@@ -203,7 +204,8 @@ def refine(
     distinct, which = _distinct(gcps)
     if distinct.size < needed:
         number = f"{distinct.size} distinct of " if distinct.size < len(gcps) else ""
-        msg = f"{number}{_counted(len(gcps), 'ground control point')}: the model {model or 'shift'!r} needs at least {needed}"
+        points = f"{number}{_counted(len(gcps), 'ground control point')}"
+        msg = f"{points}: the model {model or 'shift'!r} needs at least {needed}"
         raise FitError(msg)
     row, col = rpc.project(gcps.lon, gcps.lat, gcps.height)
     lost = np.flatnonzero(~np.isfinite(row))
