@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trueground.errors import InputError
-from trueground.rpc.located import Float, Located
+from trueground.rpc.located import Float, Located, as_floats
 from trueground.status import Status
 
 if TYPE_CHECKING:
@@ -252,8 +252,7 @@ def _follow(
     steps: Callable[[Float, Float], Iterator[Step]], row: ArrayLike, col: ArrayLike
 ) -> Located:
     """Run the iterations of all usable points, and keep where each of them ended."""
-    row, col = np.asarray(row, dtype=np.float64), np.asarray(col, dtype=np.float64)
-    shape = np.broadcast_shapes(row.shape, col.shape)
+    (row, col), shape = as_floats(row=row, col=col)
     rows, cols = (np.broadcast_to(a, shape).reshape(-1) for a in (row, col))
     usable = np.flatnonzero(np.isfinite(rows) & np.isfinite(cols))
     lon, lat, height, residual = np.full((4, rows.size), np.nan)
