@@ -71,6 +71,12 @@ def _cache_folder() -> Path:
 
 
 CACHE_FOLDER = _cache_folder()
+if (
+    COMMAND in os.environ
+    and sys.stderr.isatty()
+    and next(CACHE_FOLDER.rglob("*.nbi"), None) is None
+):
+    print("compiling kernels, once for each version: some 20 s in all", file=sys.stderr)
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:

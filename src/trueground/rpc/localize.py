@@ -14,7 +14,7 @@ from trueground.errors import InputError
 from trueground.rpc.classic import Solver, named
 from trueground.rpc.filled import OnNodata, filled
 from trueground.rpc.located import Float, Located, as_floats
-from trueground.rpc.patch import Box, Halve, Heights, Patch, Slabs
+from trueground.rpc.patch import Box, Halve, Heights, NoGround, Patch, Slabs
 from trueground.status import Status
 
 if TYPE_CHECKING:
@@ -154,9 +154,12 @@ class _Work:
             self._halve(chosen, (rows, cols), errors=(patch.error, before[0]), slab=slab)
             return
         if isinstance(patch, Slabs):
+            self._fail(chosen, Status.NO_INTERSECTION)  # unless a slab knows better
             self.solve(chosen, slab=patch.upper)
             status = self.found[3] if chosen is None else self.found[3][chosen]
             self.solve(_of(chosen, np.flatnonzero(np.isin(status, _GOES_ON))), slab=patch.lower)
+            return
+        if isinstance(patch, NoGround):
             return
         if isinstance(patch, Status):
             self._fail(chosen, patch)

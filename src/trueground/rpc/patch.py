@@ -66,6 +66,10 @@ class Halve(NamedTuple):
     """Of its cubics, in units of what is allowed."""
 
 
+class NoGround(NamedTuple):
+    """The DEM has no heights in the slab: its lines of sight pass through it as they came."""
+
+
 class Slabs(NamedTuple):
     """The piece has to be followed through the upper slab of heights first, then through the lower."""
 
@@ -155,7 +159,7 @@ class Patch:
         slab: Heights | None = None,
         allowed: tuple[float, float] = ALLOWED,
         bound: float = 1.0,
-    ) -> Patch | Status:
+    ) -> Patch | Status | NoGround:
         """Prepare a piece of the image, with cubics whose error is at most `bound` times what is allowed.
 
         `allowed` are pixels of the image and of the DEM; `slab` are the heights to which lines of sight are followed,
@@ -188,7 +192,7 @@ class Patch:
         if slab is not None:
             low, high = max(low, slab[0]), min(high, slab[1])
             if not low < high:
-                return Status.NO_INTERSECTION
+                return NoGround()
         if min(window.shape) < 2:
             return Status.OUTSIDE_DEM
         placed = _box_of(box, (low, high))
@@ -228,7 +232,7 @@ class Patch:
         slab: Heights | None = None,
         before: tuple[float, float],
         allowed: tuple[float, float] = ALLOWED,
-    ) -> Patch | Status | Halve | Slabs:
+    ) -> Patch | Status | NoGround | Halve | Slabs:
         """Prepare a piece of the image, or tell how it has to be divided.
 
         `before` are the errors of the pieces of which this is a half and a quarter. Where halving both ways does not
