@@ -12,8 +12,9 @@ from pyproj import CRS, Transformer
 from trueground.dem import Dem
 from trueground.errors import InputError
 from trueground.grid import Grid, Window
+from trueground.metadata import Metadata
 from trueground.ortho import Mosaic, Orthoimage, common_grids
-from trueground.ortho.mosaic import _polynomial, _terms
+from trueground.ortho.mosaic import _meanings, _polynomial, _terms
 from trueground.raster import ArrayRaster
 from trueground.rpc.model import Rpc
 
@@ -145,6 +146,16 @@ def test_what_cannot_be_put_together():
         Mosaic(images=(one, ortho(1, dtype=np.float32)))
     with pytest.raises(InputError, match=r"nodata 9, the first 0.*--nodata"):
         Mosaic(images=(one, ortho(1, nodata=9)))
+
+
+def test_palettes_that_differ_are_named():
+    red, blue = (
+        Metadata(palette={0: (0, 0, 0, 255), 3: c}) for c in ((9, 0, 0, 255), (0, 0, 9, 255))
+    )
+    found = [m for m in _meanings(red, blue) if m[1] != m[2]]
+    assert found == [("for value 3 the colour", (9, 0, 0, 255), (0, 0, 9, 255))]
+    assert list(_meanings(red, Metadata())) == [("as palette", "one", "none")]
+    assert all(old == new for _, old, new in _meanings(red, red))
 
 
 def test_common_grids_fit_into_each_other():

@@ -123,6 +123,19 @@ def test_tiles_that_are_damaged_or_gone_are_made_again(tmp_path):
     np.testing.assert_array_equal(open_raster(store.vrt).read(GRID.window), VALUES)
 
 
+def test_the_manifest_names_no_file_but_tiles(tmp_path):
+    store = TileStore(folder=tmp_path / "out", size=100)
+    store.write(WHOLE)
+    (tmp_path / "outside").write_bytes(b"x")
+    manifest = tmp_path / "out/manifest.json"
+    said = json.loads(manifest.read_text())
+    tiles = dict(said["tiles"])
+    said["tiles"] |= {"../outside": sha256(tmp_path / "outside"), "tiles/r0099_c0099.tif": "0"}
+    manifest.write_text(json.dumps(said))
+    store.write(WHOLE, resume=True)
+    assert json.loads(manifest.read_text())["tiles"] == tiles
+
+
 def test_what_differs_is_named(tmp_path):
     store = TileStore(
         folder=tmp_path / "out",

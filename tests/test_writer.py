@@ -238,6 +238,14 @@ def test_full_disk(tmp_path, driver, pixels):
         assert list(disk.iterdir()) == []
 
 
+@pytest.mark.parametrize("pixels", [600, 1500])
+def test_full_disk_of_a_cog_names_no_temporary_file(tmp_path, pixels):
+    with _mounted(tmp_path / "disk", "size=512k") as disk:
+        with pytest.raises(WriteError) as caught:
+            write(_noise(pixels, pixels), disk / "full.tif", driver="COG")
+        assert ".part" not in str(caught.value)
+
+
 @pytest.mark.parametrize("rows", range(300, 560, 20))
 def test_disk_that_is_full_just_before_the_end(tmp_path, rows):
     """Around the size of the disk: either the file is whole, or there is none."""

@@ -124,6 +124,21 @@ def as_image(raster: Raster, *, nodata: float | None = None) -> Raster:
     return Image(source=raster, bands=bands, nodata=value, moves=moves)
 
 
+def valid_nodata(image: Raster) -> str:
+    """Return what becomes of an image's valid pixels whose value is that of no data: `none`, `lost` or `moved`.
+
+    `none`: there are no such pixels, as its own no data has that value; `lost`: they are no data; `moved`: they take
+    the value beside it, and stay valid.
+    """
+    if image.dtype.kind == "f":
+        return "none"
+    if isinstance(image, Image):
+        if image.source.nodata == image.nodata:
+            return "none"
+        return "moved" if image.moves else "lost"
+    return "moved" if image.nodata is None else "none"
+
+
 def metadata_of(raster: Raster) -> Metadata:
     """Return what the file of an image says beside its pixels; nothing for one in memory."""
     source = raster.source if isinstance(raster, Image) else raster

@@ -151,10 +151,10 @@ class TileStore:
         """
         self.check(resume=resume)
         begun = self._begun(raster, compress=compress, nodata=nodata)
-        finished = self._finished(begun) if resume else {}
+        windows = dict(self._windows(raster.grid))
+        finished = self._finished(begun, windows) if resume else {}
         (self.folder / FOLDER).mkdir(parents=True, exist_ok=True)
         self._remove_leftovers()
-        windows = dict(self._windows(raster.grid))
         with self._manifest(begun, finished) as record:
             steps = _Steps(windows, finished, block_size=block_size, progress=progress)
             for name, window in windows.items():
@@ -210,8 +210,8 @@ class TileStore:
             "inputs": dict(self.inputs),
         }
 
-    def _finished(self, begun: Mapping[str, Any]) -> dict[str, str]:
-        """Return the tiles that are whole, with their checksums.
+    def _finished(self, begun: Mapping[str, Any], windows: Mapping[str, Window]) -> dict[str, str]:
+        """Return those of all tiles that are whole, with their checksums; no other name is looked at.
 
         Raises
         ------
@@ -239,7 +239,9 @@ class TileStore:
         return {
             name: known
             for name, known in tiles.items()
-            if (self.folder / name).is_file() and sha256(self.folder / name) == known
+            if name in windows
+            and (self.folder / name).is_file()
+            and sha256(self.folder / name) == known
         }
 
     def _remove_leftovers(self) -> None:

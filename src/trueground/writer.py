@@ -145,6 +145,7 @@ def write(
         Where the file could not be written; nothing is left under its name.
     """
     import rasterio
+    from rasterio._err import CPLE_BaseError
     from rasterio.shutil import copy
 
     if driver not in ("GTiff", "COG"):
@@ -179,7 +180,11 @@ def write(
                 if progress is not None:
                     progress(done, len(windows))
         if driver == "COG":
-            copy(plain, temporary, driver="COG", **_cog_options(profile, said))
+            try:
+                copy(plain, temporary, driver="COG", **_cog_options(profile, said))
+            except (rasterio.errors.RasterioError, CPLE_BaseError):
+                _check_complete(plain)  # says what happened where what is copied was cut short
+                raise
         _check_complete(temporary)
     for suffix in _SIDECARS:
         final.with_name(final.name + suffix).unlink(missing_ok=True)

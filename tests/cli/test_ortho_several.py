@@ -17,6 +17,7 @@ import rasterio
 
 from cli_scene import simple_rpc
 from trueground.cli.main import run as run_here
+from trueground.cli.ortho import _not_all
 from trueground.grid import Grid
 from trueground.raster import ArrayRaster, open_raster
 from trueground.writer import write
@@ -122,6 +123,34 @@ def test_mosaic(here: Path, tmp_path: Path) -> None:
             assert "TRUEGROUND_RPC_2_FINGERPRINT" in mosaic.tags()
 
 
+@pytest.mark.parametrize("said", ["scale", "offset", "unit"])
+def test_mosaic_of_values_that_mean_different_things(
+    here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], said: str
+) -> None:
+    shutil.copy(here / "image.tif", tmp_path / "other.tif")
+    value = "m" if said == "unit" else 0.5
+    with rasterio.open(tmp_path / "other.tif", "r+") as dataset:
+        setattr(dataset, f"{said}s", (value,))
+    ortho(
+        *("image.tif", tmp_path / "other.tif", *DEM, "-o", tmp_path / "m.tif"),
+        *("--mosaic", "first", *SMALL),
+        code=1,
+    )
+    error = capsys.readouterr().err
+    assert f"other.tif) has in band 1 {said} {value}, the first " in error
+    assert not (tmp_path / "m.tif").exists()
+
+
+def test_threads_are_checked_first(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ortho("image.tif", "--dem", "none.tif", "-o", "x.tif", "--threads", "-3", code=1)
+    assert "-3 threads" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.99999, "99.9%"), (0.5, "50.0%"), (0.0, "0.0%")])
+def test_part_of_an_image_is_never_all_of_it(share: float, said: str) -> None:
+    assert _not_all(share) == said
+
+
 def test_hidden_ground_in_a_file_beside(
     here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -179,11 +208,15 @@ def test_resume_refuses_what_has_changed(
     shutil.copy(here / "image.tif", image)
     tiles = ("-o", tmp_path / "t", "--tiles", "64", "--resume")
     ortho(image, *DEM, *tiles, *SMALL)
+    capsys.readouterr()
     ortho(image, *DEM, *tiles, *SMALL)
+    assert "hidden" not in capsys.readouterr().out  # nothing was computed that could be counted
     for more, words in (
         (("--resampling", "nearest"), "parameters.resampling was bilinear, now it is nearest"),
         (("--compress", "deflate"), "pixels.compression was zstd, now it is deflate"),
         (("--alpha",), "pixels.bands was 1, now it is 2"),
+        (("--nodata", "0"), "parameters.nodata was not given, now it is 0.0"),
+        (("--nodata", "0"), "parameters.valid_nodata was moved, now it is lost"),
     ):
         ortho(image, *DEM, *tiles, *SMALL, *more, code=1)
         said = capsys.readouterr().err

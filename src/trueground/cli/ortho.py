@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,9 +65,11 @@ def ortho(
     """
     from trueground.cli.ortho_job import Job, Picture, check_outputs, targets_of
     from trueground.coverage import check_grid, share_with_heights
+    from trueground.engine import Threads
     from trueground.ortho import Orthoimage
 
     _check_usage(images, rpc=rpc, mosaic=mosaic, look=look)
+    Threads(threads)  # refuses what is no number of threads, before any work
     quality.check(images=len(images), mosaic=mosaic is not None)
     targets = targets_of(images, output, tiles=storage.tiles is not None, mosaic=mosaic is not None)
     inputs = [*images, dem, rpc, None if place.like is None else str(place.like)]
@@ -85,7 +88,7 @@ def ortho(
         share = share_with_heights(picture.image, picture.rpc, surface)
         if share < 1.0:
             console.warn(
-                f"{dem} has heights under {share:.0%} of {picture.path}: the rest of it is no data"
+                f"{dem} has heights under {_not_all(share)} of {picture.path}: the rest of it is no data"
             )
         made = Orthoimage(
             image=picture.image,
@@ -112,13 +115,13 @@ def ortho(
         _say_grid(joined.grid)
         job.run(joined, pictures, targets[0], more={"mosaic": mosaic})
         if not dry_run:
-            _say_result(results, images, targets[0])
+            _say_result(results, images, targets[0], whole=not storage.resume)
         return
     for result, picture, target in zip(results, pictures, targets, strict=True):
         _say_grid(result.grid)
         job.run(result, [picture], target)
         if not dry_run:
-            _say_result([result], (picture.path,), target)
+            _say_result([result], (picture.path,), target, whole=not storage.resume)
         if evidence is not None and not dry_run:
             evidence.write_report(
                 result,
@@ -162,12 +165,20 @@ def _say_grid(grid: Grid) -> None:
     console.note(f"output: {rows} x {cols} px of {grid.resolution[0]:g}, {name}")
 
 
-def _say_result(results: list[Orthoimage], images: tuple[str, ...], target: Path) -> None:
+def _not_all(share: float) -> str:
+    """Return a share below one in percent, rounded down: never 100."""
+    return f"{math.floor(share * 1000.0) / 10.0:.1f}%"
+
+
+def _say_result(
+    results: list[Orthoimage], images: tuple[str, ...], target: Path, *, whole: bool
+) -> None:
+    """Say what was made; of hidden ground only where the whole was computed now, and not some tiles before."""
     grid = results[0].grid
     west, south, east, north = grid.bounds
     print(f"{grid!r}, bounds {west:.10g} {south:.10g} {east:.10g} {north:.10g}")
     for result, name in zip(results, images, strict=True):
-        share = result.hidden_share()
+        share = result.hidden_share() if whole else None
         if share is not None:
             which = "" if len(images) == 1 else f" of {name}"
             print(f"hidden from the sensor{which}: {share:.2%} of the ground")

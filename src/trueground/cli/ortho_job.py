@@ -98,6 +98,17 @@ def hidden_name(target: Path) -> Path:
     return target.with_name(f"{target.stem}_hidden{target.suffix}")
 
 
+def _no_data_rules(pictures: Sequence[Picture], look: Look) -> dict[str, str]:
+    """Return what decides which pixels are no data, as far as the tiles themselves do not show it."""
+    from trueground.imagery import valid_nodata
+
+    return {
+        "nodata": "not given" if look.nodata is None else str(look.nodata),
+        "alpha": str(look.alpha),
+        "valid_nodata": ", ".join(valid_nodata(p.image) for p in pictures),
+    }
+
+
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """What all outputs of a command have in common."""
@@ -139,6 +150,7 @@ class Job:
         parameters["resampling"] = resampling
         history = {"image": names, "dem": self.dem, "rpc": origins, **parameters}
         history |= {f"{name}_fingerprint": text for name, text in prints.items()}
+        parameters |= _no_data_rules(pictures, self.look)
         self._save(result, target, parameters, prints, {**said, "history": history})
         if hidden is not None:
             self._save(hidden, hidden_name(target), parameters, prints, {"history": history})

@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from trueground.control.credible import WORST, change, check_known, check_steady, refine_held
 from trueground.control.patches import (
     NO_DATA,
     NO_TEXTURE,
@@ -33,7 +34,7 @@ from trueground.raster import Raster
 from trueground.rpc.correction import Model, fewest
 from trueground.rpc.gcps import Gcps
 from trueground.rpc.model import Rpc
-from trueground.rpc.refine import Refinement, refine
+from trueground.rpc.refine import Refinement
 
 Float = NDArray[np.float64]
 
@@ -46,7 +47,7 @@ _AGREEING = 0.5  # share of the matches that must agree
 _SCATTER = (6.0, 2.0)  # px of the grid, of matches that agree: by the RPC given, and refined
 _SETTLED = 0.02  # px of the image, change of the refined RPC that ends the rounds
 _ROUNDS = (3, 8)  # fewest and most
-_MESH = np.linspace(-1.0, 1.0, 5)  # normalised, where changes are looked at
+_ACCURACY = (3.0, WORST)  # px of the grid, of more than a shift anywhere in the image: as above
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,8 @@ def automatic_control(
     The image is orthorectified around patches of the reference that have texture. Ground `Q` of the reference that the
     orthoimage shows at `Q + d` makes a ground control point: `Q` with the DEM's height, seen where the RPC puts
     `Q + d` with the height there. The points go to `rpc.refine`, and all is done again by the refined RPC until it
-    changes by less than 0.02 px.
+    changes by less than 0.02 px over the image. A drift or an affine correction is made only where the matches spread
+    over half of the image's rows and columns at least.
 
     Parameters
     ----------
@@ -119,7 +121,7 @@ def automatic_control(
     ------
     FitError
         Where the image does not match the reference: too little texture, peaks that are not above chance, or matches
-        that do not agree. Nothing is bent then.
+        that do not agree, or do not tell the correction to a pixel all over the image. Nothing is bent then.
     OverlapError
         Where both share no ground.
     """
@@ -129,7 +131,9 @@ def automatic_control(
     sizes = tuple(s for s in how.sizes if s <= min(scene.core.shape)) or how.sizes[-1:]
     places = choose_places(scene, number=how.patches, size=sizes[-1], engine=use)
     _check_texture(places)
+    shape, limit = image.grid.shape, WORST * max(scene.pixel, 1.0)
     current, changes = rpc, list[float]()
+    last: Refinement | None = None
     limits: dict[tuple[int, int], float] = {}
     for round_ in range(_ROUNDS[1]):
         steps = _steps(round_, sizes, how.search)
@@ -142,11 +146,17 @@ def automatic_control(
         verdicts = [judged(t, chance) for t in trials]
         _check_number(verdicts, chance[0], model)
         patches = _placed(scene, places, trials, verdicts, rpc=current)
-        found = _agreed(rpc, patches, model, scatter=_SCATTER[min(round_, 1)] * scene.pixel)
-        changes.append(_change(current, found.rpc))
-        current = found.rpc
+        strict = min(round_, 1)
+        held = _ACCURACY[strict] * max(scene.pixel, 1.0)
+        found = _agreed(
+            rpc, patches, model, scatter=_SCATTER[strict] * scene.pixel, shape=shape, accuracy=held
+        )
+        changes.append(change(last, found, shape))
+        check_steady(changes, limit=limit)
+        last, current = found, found.rpc
         if round_ + 1 >= _ROUNDS[0] and changes[-1] < _SETTLED:
             break
+    check_known(found, changes, shape=shape, limit=limit)
     return AutomaticControl(
         refinement=found,
         patches=_with_residuals(patches, found, current),
@@ -263,13 +273,21 @@ def _placed(  # noqa: PLR0917
     )
 
 
-def _agreed(rpc: Rpc, patches: Patches, model: Model | None, *, scatter: float) -> Refinement:
+def _agreed(
+    rpc: Rpc,
+    patches: Patches,
+    model: Model | None,
+    *,
+    scatter: float,
+    shape: tuple[int, int],
+    accuracy: float,
+) -> Refinement:
     """Refine by the matches, which must agree."""
     used = np.flatnonzero(patches.used)
     if used.size < _FEWEST:
         msg = f"the DEM has heights under {used.size} of the matches: {_FEWEST} at least are needed; give a larger DEM"
         raise FitError(msg)
-    found = refine(
+    found = refine_held(
         rpc,
         Gcps(
             row=patches.row[used],
@@ -279,7 +297,9 @@ def _agreed(rpc: Rpc, patches: Patches, model: Model | None, *, scatter: float) 
             height=patches.height[used],
             label=tuple(str(i + 1) for i in used),
         ),
-        model=model,
+        model,
+        shape=shape,
+        limit=accuracy,
     )
     agreeing = int((~found.blunders).sum())
     needed = max(_FEWEST, math.ceil(_AGREEING * used.size))
@@ -291,18 +311,6 @@ def _agreed(rpc: Rpc, patches: Patches, model: Model | None, *, scatter: float) 
         )
         raise FitError(msg)
     return found
-
-
-def _change(before: Rpc, after: Rpc) -> float:
-    """Return the largest distance [px] of two RPCs over their domain."""
-    x, y, z = np.meshgrid(_MESH, _MESH, _MESH[::2])
-    ground = (
-        before.long_off + before.long_scale * x,
-        before.lat_off + before.lat_scale * y,
-        before.height_off + before.height_scale * z,
-    )
-    one, two = before.project(*ground), after.project(*ground)
-    return float(np.nanmax(np.hypot(two[0] - one[0], two[1] - one[1])))
 
 
 def _with_residuals(patches: Patches, found: Refinement, rpc: Rpc) -> Patches:

@@ -81,7 +81,7 @@ class AutomaticControl:
     chance: tuple[float, ...]
     """Coherence for each size that chance hardly reaches, from patches that show another place."""
     changes: tuple[float, ...]
-    """Largest change of the RPC in each round [px of the image]."""
+    """Largest change of the RPC over the image in each round [px of the image]."""
     pixel: float
     """A pixel of the coarser image in pixels of the image."""
 

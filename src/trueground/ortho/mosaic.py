@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -10,9 +11,11 @@ from numpy.typing import NDArray
 
 from trueground.errors import InputError
 from trueground.grid import Grid, Window
+from trueground.imagery import Image, metadata_of
+from trueground.metadata import Metadata
 from trueground.ortho.image import Orthoimage
 from trueground.projection import WGS84, count_longitudes_as, project
-from trueground.raster import computed, fill_value
+from trueground.raster import FileRaster, Raster, computed, fill_value, name_of
 from trueground.rpc.located import Float
 
 MosaicRule = Literal["first", "last", "nearest-nadir"]
@@ -57,6 +60,7 @@ class Mosaic:
                     "must be the same; choose one for all (--nodata, or as_image(image, nodata=...))"
                 )
                 raise InputError(msg)
+            _check_meaning(number, other.image, first.image)
         slopes = np.zeros((len(self.images), 2, _TERMS))
         if self.rule == "nearest-nadir":
             slopes = np.stack([_slopes_of(image) for image in self.images])
@@ -119,6 +123,36 @@ class Mosaic:
         """Find the pixels that have data."""
         known = ~np.isnan(values) if values.dtype.kind == "f" else values != self._fill
         return np.asarray(known.any(axis=0))
+
+
+def _check_meaning(number: int, image: Raster, first: Raster) -> None:
+    """Raise where equal values of two images mean different things, as far as their files say."""
+    one, other = (metadata_of(r).without_alpha() for r in (first, image))
+    if not one.bands or not other.bands:
+        return
+    for what, old, new in _meanings(one, other):
+        if old != new:
+            source = image.source if isinstance(image, Image) else image
+            name = f" ({name_of(source)})" if isinstance(source, FileRaster) else ""
+            msg = (
+                f"image {number} of the mosaic{name} has {what} {new}, the first {old}: they must be the "
+                "same, as one file can say only one; bring the images to the same values first"
+            )
+            raise InputError(msg)
+
+
+def _meanings(one: Metadata, other: Metadata) -> Iterator[tuple[str, object, object]]:
+    """Yield what gives values a meaning, by its name, in one and in the other."""
+    for band, (a, b) in enumerate(zip(one.bands, other.bands, strict=True), start=1):
+        yield f"in band {band} scale", a.scale, b.scale
+        yield f"in band {band} offset", a.offset, b.offset
+        yield f"in band {band} unit", a.unit or "none", b.unit or "none"
+    if one.palette is None or other.palette is None:
+        old, new = ("none" if p is None else "one" for p in (one.palette, other.palette))
+        yield "as palette", old, new
+        return
+    for value in sorted({*one.palette, *other.palette}):
+        yield f"for value {value} the colour", one.palette.get(value), other.palette.get(value)
 
 
 def _slopes_of(image: Orthoimage) -> Float:
