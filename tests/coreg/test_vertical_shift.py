@@ -63,7 +63,7 @@ def test_errors():
 
 
 def test_methods_have_names_and_progress():
-    assert set(METHODS) == {"nuth-kaab", "vertical-shift"}
+    assert set(METHODS) == {"lzd", "nuth-kaab", "vertical-shift"}
     on, calls = grid((20, 20)), []
     result = METHODS["vertical-shift"]().fit(dem(on), dem(on), progress=lambda *a: calls.append(a))
     assert calls == [(1, 1)]

@@ -29,6 +29,7 @@ _LATTICE = 64  # px between the corners of a cell on which a shift is interpolat
 _LATTICE_TOLERANCE = 1e-4  # px
 _QUARTER = np.array([0.375, 0.75, -0.125])  # weights of three nodes at a quarter of a cell
 _RIGID_ROUNDS = 30
+_MOST_SCALE = 0.1  # by which an alignment may scale; more is no alignment of two DEMs of one ground
 _RIGID_TOLERANCE = 1e-6  # px
 
 
@@ -78,10 +79,10 @@ class Alignment:
             raise InputError(msg)
         rotation = matrix[:3, :3]
         scale = float(np.cbrt(np.linalg.det(rotation)))
-        if not scale > 0.0 or not np.allclose(
+        if not abs(scale - 1.0) < _MOST_SCALE or not np.allclose(
             rotation @ rotation.T, scale**2 * np.eye(3), atol=1e-6
         ):
-            msg = "the matrix is not rigid: its upper left 3 x 3 part must be a rotation, or a scaled one"
+            msg = "the matrix is not rigid: its upper left 3 x 3 part must be a rotation, or one scaled by less than a tenth"
             raise InputError(msg)
         if not np.array_equal(matrix[3], [0.0, 0.0, 0.0, 1.0]):
             msg = f"the matrix's last row is {matrix[3].tolist()}: must be 0, 0, 0, 1"
