@@ -82,8 +82,10 @@ class Alignment:
         if not abs(scale - 1.0) < _MOST_SCALE or not np.allclose(
             rotation @ rotation.T, scale**2 * np.eye(3), atol=1e-6
         ):
-            msg = "the matrix is not rigid: its upper left 3 x 3 part must be a rotation, "
+            msg = (
+                "the matrix is not rigid: its upper left 3 x 3 part must be a rotation, "
                 "or one scaled by less than a tenth"
+            )
             raise InputError(msg)
         if not np.array_equal(matrix[3], [0.0, 0.0, 0.0, 1.0]):
             msg = f"the matrix's last row is {matrix[3].tolist()}: must be 0, 0, 0, 1"
