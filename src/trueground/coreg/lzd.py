@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trueground.coreg.base import Alignment, Matrix
-from trueground.coreg.pairs import Pair, require_samples
+from trueground.coreg.pairs import Pair, require_projected, require_samples
 from trueground.engine import Engine, Progress
 from trueground.errors import FitError, InputError
 from trueground.raster import Raster
@@ -93,9 +93,7 @@ class Lzd:
             Where there are too few usable cells, or they do not fix the motion (flat, or all slopes face one way).
         """
         crs = reference.grid.crs
-        if crs is not None and crs.is_geographic:
-            msg = f"the reference is in degrees ({crs.name}): give one in a projected CRS (gdalwarp -t_srs)"
-            raise InputError(msg)
+        require_projected(reference.grid)
         pair = Pair.of(
             reference, moving, valid=valid, engine=engine,
             samples=self.samples, seed=self.seed, with_slopes=True,
@@ -110,7 +108,6 @@ class Lzd:
             crs=None if crs is None else crs.to_wkt(),
             method="lzd", nmad_before=np.nan, nmad_after=np.nan, samples=0,
         )  # fmt: skip
-        matrix = np.asarray(found.matrix)
         dh = first = pair.dh_under(found, resampling=self.resampling)
         require_samples(dh, _LEAST_SAMPLES)
         history: list[dict[str, float]] = []
@@ -124,8 +121,8 @@ class Lzd:
                     "take a larger area or motion='translation'"
                 )
                 raise FitError(msg)
-            matrix = np.asarray(_matrix(step)) @ matrix
-            found = _with(found, matrix)
+            matrix = np.asarray(_matrix(step)) @ np.asarray(found.matrix)
+            found = replace(found, matrix=tuple(map(tuple, matrix.tolist())))
             dh = pair.dh_under(found, resampling=self.resampling)
             require_samples(dh, _LEAST_SAMPLES)
             history.append(_line(iteration, found, length, dh))
@@ -136,9 +133,8 @@ class Lzd:
                 break
         both = np.isfinite(first) & np.isfinite(dh)
         require_samples(np.where(both, dh, np.nan), _LEAST_SAMPLES)
-        return Alignment(
-            matrix=found.matrix, centroid=centroid, crs=found.crs, method="lzd",
-            nmad_before=nmad(first[both]), nmad_after=nmad(dh[both]), samples=int(both.sum()),
+        return replace(
+            found, nmad_before=nmad(first[both]), nmad_after=nmad(dh[both]), samples=int(both.sum()),
             iterations=tuple(history), converged=converged, parameters=asdict(self),
         )  # fmt: skip
 
@@ -196,13 +192,6 @@ def _matrix(step: Float) -> Matrix:
     matrix[:3, :3] = (1.0 + step[6]) * Rotation.from_rotvec(step[3:6]).as_matrix()
     matrix[:3, 3] = step[:3]
     return tuple(tuple(float(v) for v in line) for line in matrix)
-
-
-def _with(found: Alignment, matrix: Float) -> Alignment:
-    return Alignment(
-        matrix=tuple(map(tuple, matrix.tolist())), centroid=found.centroid, crs=found.crs,
-        method=found.method, nmad_before=np.nan, nmad_after=np.nan, samples=0,
-    )  # fmt: skip
 
 
 def _line(  # noqa: PLR0917 (what an iteration found)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trueground.coreg.base import Alignment, translation
-from trueground.coreg.pairs import Pair, require_samples
+from trueground.coreg.pairs import Pair, require_projected, require_samples
 from trueground.engine import Engine, Progress
 from trueground.errors import FitError, InputError
 from trueground.raster import Raster
@@ -84,12 +84,7 @@ class NuthKaab:
             face one way).
         """
         crs = reference.grid.crs
-        if crs is not None and crs.is_geographic:
-            msg = (
-                f"the reference is in degrees ({crs.name}): "
-                "give one in a projected CRS (gdalwarp -t_srs)"
-            )
-            raise InputError(msg)
+        require_projected(reference.grid)
         pair = Pair.of(
             reference,
             moving,

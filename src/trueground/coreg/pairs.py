@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -124,29 +125,14 @@ class Pair:
     @property
     def xyz(self) -> tuple[Float, Float, Float]:
         """Easting, northing and reference height of all cells."""
-        parts = []
-        for window, chosen in self.cells:
-            row, col = np.divmod(chosen.position, window.width)
-            parts.append(self.reference.grid.xy(window.row + row + 0.5, window.col + col + 0.5))
+        parts = [self._places(window, chosen) for window, chosen in self.cells]
         x, y = (np.concatenate(values) for values in zip(*parts, strict=True))
         return x, y, np.concatenate([c.height for _, c in self.cells]).astype(np.float64)
 
     def dh_under(self, alignment: Alignment, *, resampling: Resampling = "bilinear") -> Float:
         """Return reference - moving at all cells, moving transformed; NaN where it has no height."""
         moved = alignment.apply(self.moving, grid=self.reference.grid, resampling=resampling)
-        out = np.empty(sum(c.position.size for _, c in self.cells))
-        ends = np.cumsum([c.position.size for _, c in self.cells])
-        parts = dict(zip((w for w, _ in self.cells), np.split(out, ends[:-1]), strict=True))
-        cells = dict(self.cells)
-
-        def part(window: Window) -> None:
-            row, col = np.divmod(cells[window].position, window.width)
-            x, y = self.reference.grid.xy(window.row + row + 0.5, window.col + col + 0.5)
-            np.subtract(cells[window].height, moved.heights(x, y), out=parts[window])
-
-        for _ in self.engine.map(part, cells):
-            pass
-        return out
+        return self._minus(lambda window, chosen: moved.heights(*self._places(window, chosen)))
 
     def dh(self, shift_x: float, shift_y: float, *, resampling: Resampling = "bilinear") -> Float:
         """Return reference - moving at all cells, moving shifted; NaN where it has no height."""
@@ -154,17 +140,13 @@ class Pair:
         t = grid.transform
         back = replace(grid, transform=Affine(t.a, t.b, t.c - shift_x, t.d, t.e, t.f - shift_y))
         place = PixelMap(source=back, target=self.moving.grid)
-        cells = dict(self.cells)
-        out = np.empty(sum(c.position.size for c in cells.values()))
-        ends = np.cumsum([c.position.size for c in cells.values()])
-        parts = dict(zip(cells, np.split(out, ends[:-1]), strict=True))
         one, two = grid.crs, self.moving.grid.crs
         warped = one is not None and two is not None and not same_place(one, two)
         # Decided for all blocks at once, so that a position depends on its cell alone.
-        alone = warped and out.size < _SPARSE * grid.shape[0] * grid.shape[1]
+        number = sum(c.position.size for _, c in self.cells)
+        alone = warped and number < _SPARSE * grid.shape[0] * grid.shape[1]
 
-        def part(window: Window) -> None:
-            chosen = cells[window]
+        def heights(window: Window, chosen: _Cells) -> Float:
             at = np.divmod(chosen.position, window.width)
             if alone:
                 row, col = _at_points(
@@ -172,8 +154,25 @@ class Pair:
                 )
             else:
                 row, col = (v[at] for v in place.at(window))
-            height = sample_surface(self.moving, row, col, resampling=resampling)
-            np.subtract(chosen.height, height, out=parts[window])
+            return sample_surface(self.moving, row, col, resampling=resampling)
+
+        return self._minus(heights)
+
+    def _places(self, window: Window, chosen: _Cells) -> tuple[Float, Float]:
+        """Return easting and northing of the chosen cells of a block."""
+        row, col = np.divmod(chosen.position, window.width)
+        return self.reference.grid.xy(window.row + row + 0.5, window.col + col + 0.5)
+
+    def _minus(self, heights: Callable[[Window, _Cells], Float]) -> Float:
+        """Return reference - heights at all cells, block by block."""
+        cells = dict(self.cells)
+        ends = np.cumsum([c.position.size for c in cells.values()])
+        out = np.empty(ends[-1])
+        parts = dict(zip(cells, np.split(out, ends[:-1]), strict=True))
+
+        def part(window: Window) -> None:
+            chosen = cells[window]
+            np.subtract(chosen.height, heights(window, chosen), out=parts[window])
 
         for _ in self.engine.map(part, cells):
             pass
@@ -257,6 +256,22 @@ def _hash(window: Window, seed: int) -> Float:
     out = np.empty(window.shape)
     choice.uniform(window.row, window.col, seed, out)
     return out
+
+
+def require_projected(grid: Grid) -> None:
+    """Raise where a reference counts in degrees, in which slopes and shifts mean nothing.
+
+    Raises
+    ------
+    InputError
+        With the name of its system.
+    """
+    if grid.crs is not None and grid.crs.is_geographic:
+        msg = (
+            f"the reference is in degrees ({grid.crs.name}): "
+            "give one in a projected CRS (gdalwarp -t_srs)"
+        )
+        raise InputError(msg)
 
 
 def require_samples(dh: Float, least: int) -> None:
