@@ -228,8 +228,11 @@ def count_longitudes_about(crs: CRS | None, x: Float, middle: float) -> Float:
     What does not go around the globe is returned as it is.
     """
     turn = None if crs is None else full_turn(crs)
-    if turn is None:
-        return x
+    return x if turn is None else turned_about(x, middle, turn)
+
+
+def turned_about(x: Float, middle: float, turn: float) -> Float:
+    """Add full turns of a known length to x so that it is within half a turn of `middle`."""
     turns = np.round((middle - x) / turn)
     return x + turn * turns if turns.any() else x
 

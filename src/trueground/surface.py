@@ -1,4 +1,4 @@
-"""What computed surfaces have in common: one band of float32, NaN where there is nothing."""
+"""What computed rasters of one band have in common: surfaces of real numbers, and codes in bytes."""
 
 from __future__ import annotations
 
@@ -24,3 +24,22 @@ class ComputedSurface:
     def nodata(self) -> float:
         """Always NaN."""
         return float("nan")
+
+
+class ComputedCodes:
+    """A raster of bytes that is computed when it is read: one band, 255 where there is nothing to say."""
+
+    @property
+    def count(self) -> int:
+        """One band."""
+        return 1
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Always uint8."""
+        return np.dtype(np.uint8)
+
+    @property
+    def nodata(self) -> float:
+        """Always 255."""
+        return 255.0

@@ -11,7 +11,14 @@ import numpy as np
 from trueground.dem import Dem
 from trueground.grid import Grid, Window
 from trueground.kernels import ground
-from trueground.projection import WGS84, GridProjection, Lattice, full_turn, same_place
+from trueground.projection import (
+    WGS84,
+    GridProjection,
+    Lattice,
+    full_turn,
+    same_place,
+    turned_about,
+)
 from trueground.rpc.located import Float
 from trueground.rpc.model import Rpc
 
@@ -87,7 +94,7 @@ class Geometry:
     def _about(self, x: Float) -> Float:
         """Count x around the globe as the DEM does."""
         middle, turn = self._around
-        return x + turn * np.round((middle - x) / turn) if turn else x
+        return turned_about(x, middle, turn) if turn else x
 
     def dem_window(self, nodes: Float) -> Window | None:
         """Return the window of the DEM below some nodes; None where it is too large to be read at once."""

@@ -151,12 +151,12 @@ class Orthoimage:
     def _resample(
         self, source: Raster, row: NDArray[np.float64], col: NDArray[np.float64]
     ) -> NDArray[Any]:
-        """Resample, in pieces where the part of the image that is needed would be large."""
-        rows, cols = self.image.grid.shape
-        top, bottom, left, right, number = extent(row.reshape(-1), col.reshape(-1), rows, cols)
-        if number and row.size > 1:
+        """Resample, in pieces where the part of the image that is needed, and not read yet, would be large."""
+        if not isinstance(source, Held) and row.size > 1:
+            rows, cols = self.image.grid.shape
+            top, bottom, left, right, number = extent(row.reshape(-1), col.reshape(-1), rows, cols)
             span = (bottom - top) * (right - left) * self.image.count
-            if span > _LARGEST_SOURCE:
+            if number and span > _LARGEST_SOURCE:
                 axis = 0 if row.shape[0] >= row.shape[1] else 1
                 parts = zip(
                     np.array_split(row, 2, axis=axis),

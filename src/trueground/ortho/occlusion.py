@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from trueground.projection import WGS84, project
 from trueground.raster import computed
 from trueground.rpc.located import Float
 from trueground.rpc.patch import Box, Halve, Heights, Patch, Slabs
+from trueground.surface import ComputedCodes
 
 OcclusionMode = Literal["fill", "mask", "ignore"]
 """What is done with hidden ground: no data, values that a mask goes with, or nothing."""
@@ -226,7 +227,7 @@ class Occlusion:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HiddenMask:
+class HiddenMask(ComputedCodes):
     """A raster that tells which pixels of an orthoimage are hidden: 1 hidden, 0 visible, 255 neither."""
 
     occlusion: Occlusion
@@ -235,21 +236,6 @@ class HiddenMask:
     def grid(self) -> Grid:
         """That of the orthoimage."""
         return self.occlusion.geometry.grid
-
-    @property
-    def count(self) -> int:
-        """Always one band."""
-        return 1
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Always uint8."""
-        return np.dtype(np.uint8)
-
-    @property
-    def nodata(self) -> float:
-        """Return 255: there is no height, or the image does not reach there."""
-        return float(UNKNOWN)
 
     def read(self, window: Window) -> NDArray[np.uint8]:
         """Return a window of the mask."""

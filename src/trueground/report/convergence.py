@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -181,14 +181,13 @@ def _outcomes_section(result: Convergence) -> PicturesSection:
         outcome_legend((result.gdal, result.substitution), axes[0])
 
     alt = "Maps in the geometry of the image: where each solver came to the point seen, to a wrong one, or failed"
-    size = (_HALF, _height_of(result, _HALF / 2.0 - 0.45, extra=1.1))
-    return PicturesSection(
-        anchor="outcomes",
-        half=True,
+    return _half_section(
+        "outcomes",
         heading="Where they fail",
         text="In rows and columns of the image.",
-        pictures=(figure_picture(draw, size, alt=alt),),
-        plain=True,
+        draw=draw,
+        height=_height_of(result, _HALF / 2.0 - 0.45, extra=1.1),
+        alt=alt,
     )
 
 
@@ -267,20 +266,14 @@ def _contraction_section(result: Convergence) -> PicturesSection:
         picture = plot_contraction(result, ax := fig.subplots())
         fig.colorbar(picture, ax=ax, extend="both", label="contraction factor", shrink=0.8)
 
-    return PicturesSection(
-        anchor="contraction",
-        half=True,
+    return _half_section(
+        "contraction",
         heading="The contraction factor",
         text="At the point that each pixel sees. Red: ground that faces the sensor; blue: ground that falls away from "
         "it. Grey: no ground seen.",
-        pictures=(
-            figure_picture(
-                draw,
-                (_HALF, _height_of(result, _HALF - 1.6, extra=0.6)),
-                alt="Map of the contraction factor in the geometry of the image",
-            ),
-        ),
-        plain=True,
+        draw=draw,
+        height=_height_of(result, _HALF - 1.6, extra=0.6),
+        alt="Map of the contraction factor in the geometry of the image",
     )
 
 
@@ -299,55 +292,37 @@ def _sight_section(sight: Sight) -> PicturesSection:
         Outcome.RIGHT: f"The slowest pixel (row {sight.row:.1f}, column {sight.col:.1f}): {sight.way.size - 1} steps "
         f"from {quantity(sight.start_height, decimals=0)} to {quantity(sight.visible, decimals=1)}.",
     }[sight.outcome]
-    return PicturesSection(
-        anchor="sight",
-        half=True,
+    return _half_section(
+        "sight",
         heading="One line of sight",
         text=f"{story} The slope of the curve where it crosses the diagonal is the contraction factor there.",
-        pictures=(
-            figure_picture(
-                lambda fig: _on(fig, partial(plot_sight, sight)),
-                (_HALF, 4.6),
-                alt="The DEM's height under one line of sight, and the way of height substitution",
-            ),
-        ),
-        plain=True,
+        draw=lambda fig: _on(fig, partial(plot_sight, sight)),
+        height=4.6,
+        alt="The DEM's height under one line of sight, and the way of height substitution",
     )
 
 
 def _arrivals_section(result: Convergence) -> PicturesSection:
-    return PicturesSection(
-        anchor="arrivals",
-        half=True,
+    return _half_section(
+        "arrivals",
         heading="How fast they arrive",
         text="Share of the pixels that have not come to the point seen. A straight fall is a constant factor a step; "
         "the floor is what never arrives: wrong hits and failures.",
-        pictures=(
-            figure_picture(
-                lambda fig: _on(fig, partial(plot_arrivals, result)),
-                (_HALF, 3.6),
-                alt="Curves of the share of pixels not yet at the point seen, by iteration",
-            ),
-        ),
-        plain=True,
+        draw=lambda fig: _on(fig, partial(plot_arrivals, result)),
+        height=3.6,
+        alt="Curves of the share of pixels not yet at the point seen, by iteration",
     )
 
 
 def _starts_section(result: Convergence) -> PicturesSection:
-    return PicturesSection(
-        anchor="starts",
-        half=True,
+    return _half_section(
+        "starts",
         heading="What the start height changes",
         text="Height substitution from several heights. A start far off moves the first place sideways, by "
         "tan(incidence) for each metre: beside the DEM, or behind a ridge. High starts meet the visible side first.",
-        pictures=(
-            figure_picture(
-                lambda fig: _on(fig, partial(plot_start_heights, result)),
-                (_HALF, 3.6),
-                alt="Shares of failures and wrong hits of height substitution, by start height",
-            ),
-        ),
-        plain=True,
+        draw=lambda fig: _on(fig, partial(plot_start_heights, result)),
+        height=3.6,
+        alt="Shares of failures and wrong hits of height substitution, by start height",
     )
 
 
@@ -358,20 +333,14 @@ def _starts_map_section(result: Convergence) -> PicturesSection:
             picture, ax=ax, label="start heights that lead to the point seen [%]", shrink=0.8
         )
 
-    return PicturesSection(
-        anchor="where-starts",
-        half=True,
+    return _half_section(
+        "where-starts",
         heading="Where the start height matters",
         text=f"{percent(result.depends_on_start)} of the pixels depend on it: some starts lead to the point seen, "
         "some do not.",
-        pictures=(
-            figure_picture(
-                draw,
-                (_HALF, _height_of(result, _HALF - 1.6, extra=0.6)),
-                alt="Map of the share of start heights that lead to the point seen",
-            ),
-        ),
-        plain=True,
+        draw=draw,
+        height=_height_of(result, _HALF - 1.6, extra=0.6),
+        alt="Map of the share of start heights that lead to the point seen",
     )
 
 
@@ -382,6 +351,26 @@ def _trace_section(trace: Sequence[TracedStep], pixel: tuple[float, float]) -> T
         text="Places tried, with the DEM's height there, and how far from the pixel they are seen [px].",
         columns=TRACE_COLUMNS,
         rows=tuple(trace_rows(trace)),
+    )
+
+
+def _half_section(
+    anchor: str,
+    *,
+    heading: str,
+    text: str,
+    draw: Callable[[Figure], None],
+    height: float,
+    alt: str,
+) -> PicturesSection:
+    """Return a section of half a page with one figure, `height` inches tall."""
+    return PicturesSection(
+        anchor=anchor,
+        half=True,
+        heading=heading,
+        text=text,
+        pictures=(figure_picture(draw, (_HALF, height), alt=alt),),
+        plain=True,
     )
 
 

@@ -22,7 +22,7 @@ from trueground.rpc.localize import check_choices, localize_on
 from trueground.rpc.located import HALF_PIXEL, Located
 from trueground.rpc.model import Rpc
 from trueground.status import Status
-from trueground.surface import ComputedSurface
+from trueground.surface import ComputedCodes, ComputedSurface
 
 BANDS = ("longitude", "latitude", "height")
 
@@ -200,7 +200,7 @@ class Localization(ComputedSurface):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LocalizationStatus:
+class LocalizationStatus(ComputedCodes):
     """The `Status` of every pixel of a `Localization`; 255 beyond the image."""
 
     source: Localization
@@ -209,21 +209,6 @@ class LocalizationStatus:
     def grid(self) -> Grid:
         """Grid of the localization."""
         return self.source.grid
-
-    @property
-    def count(self) -> int:
-        """One band."""
-        return 1
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Always uint8."""
-        return np.dtype(np.uint8)
-
-    @property
-    def nodata(self) -> float:
-        """No status has this number: 0 is `OK`."""
-        return float(_OFF_IMAGE)
 
     def read(self, window: Window) -> NDArray[np.uint8]:
         """Return a window of statuses; tiles of which only one is known already are not located again."""
