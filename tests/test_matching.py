@@ -164,3 +164,39 @@ def test_a_patch_is_followed_with_its_figures():
     assert other.coherence < 0.7
     nothing = match_patch(image[96:160, 96:160], np.full((112, 112), np.nan))
     assert np.isnan(nothing.d_row)
+
+
+def climbed(one, two, at):
+    """The sum of the docstring over all frequencies, at some displacements of two patches that were cut alike."""
+    size = one.shape[0]
+    x = np.arange(size) - (size - 1) / 2.0
+
+    def tapered(patch, move):
+        w = [
+            np.cos(np.pi * t) ** 2 * (np.abs(t) < 0.5)
+            for t in ((x - m) / (size - 2.0) for m in move)
+        ]
+        w = np.outer(*w)
+        return np.fft.fft2((patch - (patch * w).sum() / w.sum()) * w)
+
+    cross = tapered(two, at[0]) * np.conj(tapered(one, (0.0, 0.0)))
+    fr, fc = np.meshgrid(np.fft.fftfreq(size), np.fft.fftfreq(size), indexing="ij")
+    weight = np.sqrt(np.abs(cross)) * (np.hypot(fr, fc) < 0.25) * (np.hypot(fr, fc) > 0.0)
+    return [
+        (weight * np.cos(np.angle(cross) + 2.0 * np.pi * (fr * d[0] + fc * d[1]))).sum() for d in at
+    ]
+
+
+@pytest.mark.parametrize("size", [32, 64, 128])
+def test_it_is_the_highest_place_of_the_whole_sum(size):
+    """Half of the frequencies, and few of them, say what all do: also where noise makes none of them alike."""
+    rng = np.random.default_rng(size)
+    image = texture(seed=size)
+    second = moved(image, 0.37, -0.21) + rng.normal(0.0, 6.0, image.shape)
+    start, end = 128 - size // 2, 128 + size // 2
+    one, two = image[start:end, start:end], second[start:end, start:end]
+    found = match_patch(one, second[start - 8 : end + 8, start - 8 : end + 8])
+    top = found[:2]
+    assert max(map(abs, top)) < 0.5
+    around = [(top[0] + dr, top[1] + dc) for dr in (-2e-3, 0.0, 2e-3) for dc in (-2e-3, 0.0, 2e-3)]
+    assert np.argmax(climbed(one, two, [top, *around])) in (0, 5)

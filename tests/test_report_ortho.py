@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import csv
+import io
 import json
 import math
 import re
@@ -409,6 +412,36 @@ def test_the_page_says_what_was_found(walled, tmp_path):
     assert not re.search(r'(?:src|href)="(?!data:)', page)
     assert "nan" not in text.lower().split()
     assert len(page) < 4_000_000
+
+
+def downloads(page: str) -> dict[str, list[dict[str, str]]]:
+    """Return the rows of the CSV files inside a page, by their names."""
+    links = re.findall(
+        r'<a href="data:text/csv;charset=utf-8;base64,([^"]+)" download="([^"]+)">', page
+    )
+    texts = {name: base64.b64decode(content).decode() for content, name in links}
+    return {name: list(csv.DictReader(io.StringIO(text))) for name, text in texts.items()}
+
+
+def test_all_residuals_can_be_saved_from_the_page(walled, tmp_path):
+    """More than the table lists, with all digits; what is not known is empty."""
+    (control,) = walled[1].vectors
+    many = 40
+    east = np.linspace(-1.0, 1.0, many) / 3.0
+    east[5] = np.nan
+    vectors = replace(
+        control, label=tuple(f"<{k}>, \"x\"" for k in range(many)), east=east, north=np.zeros(many),
+        **{name: np.full(many, 2.0) for name in ("x", "y", "d_row", "d_col", "d_height")},
+        weight=np.full(many, np.nan),
+    )  # fmt: skip
+    page = written(tmp_path / "r.html", (walled[0], replace(walled[1], vectors=(control, vectors))))
+    files = downloads(page)
+    assert list(files) == ["residuals-1.csv", "residuals-2.csv"]
+    rows = files["residuals-2.csv"]
+    assert [row["label"] for row in rows] == list(vectors.label)
+    assert [row["east"] for row in rows] == ["" if np.isnan(v) else repr(float(v)) for v in east]
+    assert "weight" not in rows[0]
+    assert "All 40 as CSV" in readable(page)
 
 
 def test_warnings_stand_at_the_top(tmp_path):

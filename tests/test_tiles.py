@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -57,8 +58,8 @@ def test_the_mosaic_of_the_tiles_is_the_raster(tmp_path, size):
     assert calls == [(k, total) for k in range(1, total + 1)]
     manifest = json.loads((tmp_path / "out/manifest.json").read_text())
     assert len(manifest["tiles"]) == -(-300 // size) * -(-420 // size)
-    for name, checksum in manifest["tiles"].items():
-        assert sha256(tmp_path / "out" / name) == checksum
+    for name, tile in manifest["tiles"].items():
+        assert tile == {"sha256": sha256(tmp_path / "out" / name)}
     names = {p.name for p in (tmp_path / "out").iterdir()}
     assert names == {"manifest.json", "out.vrt", "tiles"}
 
@@ -130,7 +131,10 @@ def test_the_manifest_names_no_file_but_tiles(tmp_path):
     manifest = tmp_path / "out/manifest.json"
     said = json.loads(manifest.read_text())
     tiles = dict(said["tiles"])
-    said["tiles"] |= {"../outside": sha256(tmp_path / "outside"), "tiles/r0099_c0099.tif": "0"}
+    said["tiles"] |= {
+        "../outside": {"sha256": sha256(tmp_path / "outside")},
+        "tiles/r0099_c0099.tif": {"sha256": "0"},
+    }
     manifest.write_text(json.dumps(said))
     store.write(WHOLE, resume=True)
     assert json.loads(manifest.read_text())["tiles"] == tiles
@@ -172,9 +176,57 @@ def test_folders_that_cannot_take_tiles(tmp_path):
     store = TileStore(folder=folder, size=300)
     store.write(WHOLE)
     assert (folder / "mine.txt").read_text() == "mine"
-    for text in ("", "{}", '{"format": "x", "tiles": {}}', "[1]"):
+    older = '{"format": "trueground tiles 1", "tiles": {"tiles/r0000_c0000.tif": "12ab"}}'
+    odd = '{"format": "trueground tiles 2", "tiles": {"tiles/r0000_c0000.tif": 1}}'
+    for text in ("", "{}", '{"format": "x", "tiles": {}}', "[1]", older, odd):
         (folder / "manifest.json").write_text(text)
         with pytest.raises(InputError, match="no manifest of trueground's"):
             store.write(WHOLE, resume=True)
     with pytest.raises((InputError, WriteError), match="file"):
         TileStore(folder=tmp_path / "file").write(WHOLE)
+
+
+def test_what_was_counted_is_kept_with_the_tiles(tmp_path):
+    """Numbers of those that are there count once, whoever wrote them; those of tiles made again are counted anew."""
+    store = TileStore(folder=tmp_path / "out", size=100)
+    assert store.counts() == {}
+
+    def counted(window: Window) -> dict[str, int]:
+        block = VALUES[0][window.slices_in(GRID.window)]
+        return {"dark": int((block < 20).sum()), "all": block.size}
+
+    with pytest.raises(BlockError):
+        store.write(Stops(200), engine=Serial(), block_size=48, counted=counted)
+    assert store.counts() == {"dark": int((VALUES[0][:200] < 20).sum()), "all": 200 * 420}
+    (tmp_path / "out/tiles/r0001_c0002.tif").unlink()
+    windows = []
+
+    def noted(window: Window) -> dict[str, int]:
+        windows.append(window)
+        return counted(window)
+
+    store.write(WHOLE, resume=True, block_size=48, counted=noted)
+    assert store.counts() == {"dark": int((VALUES[0] < 20).sum()), "all": 300 * 420}
+    assert sum(w.size for w in windows) == 100 * 420 + 100 * 100
+
+
+def test_one_run_at_a_time_writes_in_a_folder(tmp_path):
+    folder = tmp_path / "out"
+    store = TileStore(folder=folder, size=100)
+
+    class Meanwhile(Stops):
+        def read(self, window: Window) -> np.ndarray:
+            if not self.reads:
+                for resume in (False, True):
+                    with pytest.raises(
+                        WriteError, match=rf"process {os.getpid()} on .* stop it"
+                    ) as caught:
+                        store.check(resume=resume)
+                    assert "\n" not in str(caught.value)
+                    with pytest.raises(WriteError, match=r"delete .*lock"):
+                        store.write(WHOLE, resume=resume)
+            return super().read(window)
+
+    store.write(Meanwhile(1000), engine=Serial())
+    np.testing.assert_array_equal(open_raster(store.vrt).read(GRID.window), VALUES)
+    assert {p.name for p in folder.iterdir()} == {"manifest.json", "out.vrt", "tiles"}

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from trueground.control import AutomaticControl as AutomaticControl
+    from trueground.control import Matching as Matching
+    from trueground.control import automatic_control as automatic_control
     from trueground.coreg import Alignment as Alignment
     from trueground.coreg import NuthKaab as NuthKaab
     from trueground.coreg import VerticalShift as VerticalShift
@@ -18,13 +21,18 @@ if TYPE_CHECKING:
     from trueground.difference import Difference as Difference
     from trueground.engine import Serial as Serial
     from trueground.engine import Threads as Threads
+    from trueground.error_model import ErrorModel as ErrorModel
     from trueground.errors import TruegroundError as TruegroundError
     from trueground.grid import Block as Block
     from trueground.grid import Grid as Grid
     from trueground.grid import Window as Window
     from trueground.lazy_array import to_xarray as to_xarray
+    from trueground.ortho import Mosaic as Mosaic
     from trueground.ortho import Orthoimage as Orthoimage
+    from trueground.ortho import common_grids as common_grids
     from trueground.ortho import ortho_grid as ortho_grid
+    from trueground.pointcloud import PointCloud as PointCloud
+    from trueground.pointfiles import open_points as open_points
     from trueground.raster import ArrayRaster as ArrayRaster
     from trueground.raster import Raster as Raster
     from trueground.raster import open_raster as open_raster
@@ -42,6 +50,13 @@ if TYPE_CHECKING:
     from trueground.stats import Statistics as Statistics
     from trueground.stats import statistics as statistics
     from trueground.status import Status as Status
+    from trueground.terrain import Curvature as Curvature
+    from trueground.terrain import Slope as Slope
+    from trueground.tiles import TileStore as TileStore
+    from trueground.uncertainty import MeanChange as MeanChange
+    from trueground.uncertainty import mean_changes as mean_changes
+    from trueground.variogram import Variogram as Variogram
+    from trueground.variogram_model import VariogramModel as VariogramModel
     from trueground.vectors import outline_mask as outline_mask
     from trueground.vectors import stable_terrain as stable_terrain
     from trueground.vertical import Datum as Datum
@@ -50,14 +65,18 @@ if TYPE_CHECKING:
     from trueground.writer import write as write
 
 _HOMES = {
+    "control": ("AutomaticControl", "Matching", "automatic_control"),
     "coreg": ("Alignment", "NuthKaab", "VerticalShift"),
     "dem": ("Dem",),
     "difference": ("Difference",),
     "engine": ("Serial", "Threads"),
+    "error_model": ("ErrorModel",),
     "errors": ("TruegroundError",),
     "grid": ("Block", "Grid", "Window"),
-    "ortho": ("Orthoimage", "ortho_grid"),
+    "ortho": ("Mosaic", "Orthoimage", "common_grids", "ortho_grid"),
     "lazy_array": ("to_xarray",),
+    "pointcloud": ("PointCloud",),
+    "pointfiles": ("open_points",),
     "raster": ("ArrayRaster", "Raster", "open_raster"),
     "rpc.fit": ("fit_rpc",),
     "rpc.gcps": ("read_gcps",),
@@ -71,6 +90,11 @@ _HOMES = {
     "rpc.writers": ("write_rpc",),
     "stats": ("Statistics", "statistics"),
     "status": ("Status",),
+    "terrain": ("Curvature", "Slope"),
+    "uncertainty": ("MeanChange", "mean_changes"),
+    "variogram": ("Variogram",),
+    "variogram_model": ("VariogramModel",),
+    "tiles": ("TileStore",),
     "vectors": ("outline_mask", "stable_terrain"),
     "vertical": ("Datum",),
     "warp": ("Resampled", "on_grid"),

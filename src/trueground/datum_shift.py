@@ -92,7 +92,7 @@ def in_common_datum(
     if (
         reference_heights is None
         and moving_heights is None
-        and _same_vertical(reference.grid.crs, moving.grid.crs)
+        and same_vertical(reference.grid.crs, moving.grid.crs)
     ):
         return moving
     target = (
@@ -173,7 +173,7 @@ def _declares(raster: Raster, datum: Datum) -> bool:
 def in_datum_of(grid: Grid, raster: Raster) -> Raster:
     """Return a raster above the datum that a grid declares; itself where one of them has none."""
     known = isinstance(raster, InDatum) or _has_heights(raster.grid.crs)
-    if not (known and _has_heights(grid.crs)) or _same_vertical(grid.crs, raster.grid.crs):
+    if not (known and _has_heights(grid.crs)) or same_vertical(grid.crs, raster.grid.crs):
         return raster
     before, after = declared_datum(raster), Datum.of_crs(grid.crs)
     return raster if before is None or after is None else converted(raster, before, after)
@@ -183,7 +183,7 @@ def _has_heights(crs: CRS | None) -> bool:
     return crs is not None and len(crs.axis_info) == 3
 
 
-def _same_vertical(one: CRS | None, two: CRS | None) -> bool:
+def same_vertical(one: CRS | None, two: CRS | None) -> bool:
     """Tell whether two CRSs name the same vertical CRS, be its datum known or not."""
     if one is None or two is None or not (one.is_compound and two.is_compound):
         return False

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trueground.errors import DatumError, InputError, OverlapError
-from trueground.grid import Grid, Window
+from trueground.grid import Bounds, Grid, Window
 from trueground.projection import count_longitudes_about, project_bounds
 from trueground.raster import Raster, as_float
 from trueground.sampling import Resampling
@@ -65,14 +65,7 @@ def check_overlap(first: Raster, second: Raster) -> None:
     OverlapError
         With both bounds, in the CRS of the first.
     """
-    one = first.grid.bounds
-    two = second.grid.bounds
-    if first.grid.crs is not None and second.grid.crs is not None:
-        two = project_bounds(second.grid.crs, first.grid.crs, two)
-        middle = np.array((two[0] + two[2]) / 2.0)
-        turned = count_longitudes_about(first.grid.crs, middle, (one[0] + one[2]) / 2.0)
-        by = float(turned - middle)
-        two = two[0] + by, two[1], two[2] + by, two[3]
+    one, two = first.grid.bounds, bounds_as_in(first.grid, second.grid)
     if one[0] >= two[2] or two[0] >= one[2] or one[1] >= two[3] or two[1] >= one[3]:
         shown = [", ".join(f"{v:.10g}" for v in b) for b in (one, two)]
         msg = (
@@ -80,6 +73,17 @@ def check_overlap(first: Raster, second: Raster) -> None:
             "(west, south, east, north); check their CRS"
         )
         raise OverlapError(msg)
+
+
+def bounds_as_in(first: Grid, second: Grid) -> Bounds:
+    """Return the bounds of a grid in the CRS of another, counted around the globe as that does."""
+    one, two = first.bounds, second.bounds
+    if first.crs is None or second.crs is None:
+        return two
+    two = project_bounds(second.crs, first.crs, two)
+    middle = np.array((two[0] + two[2]) / 2.0)
+    by = float(count_longitudes_about(first.crs, middle, (one[0] + one[2]) / 2.0) - middle)
+    return two[0] + by, two[1], two[2] + by, two[3]
 
 
 def _check_datums(first: Grid, second: Grid) -> None:

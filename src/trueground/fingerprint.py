@@ -6,6 +6,7 @@ import datetime
 import hashlib
 import os
 from pathlib import Path
+from xml.etree import ElementTree
 
 from trueground.errors import InputError
 from trueground.raster import is_local, open_dataset
@@ -13,6 +14,9 @@ from trueground.raster import is_local, open_dataset
 _WHOLE = 64 << 20  # bytes up to which a file is read whole
 _END = 1 << 20  # bytes read at the beginning and at the end of a larger one
 _PIECE = 1 << 20
+_AUXILIARY = ".aux.xml"
+_DECLARATION = "<!"  # of entities, by which a small file can become a large one: GDAL writes none
+_CONTAINERS = ("Metadata", "PAMRasterBand")  # of it, which say nothing when they are empty
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
@@ -54,18 +58,57 @@ def fingerprint(path: str | os.PathLike[str]) -> str:
 
 
 def raster_fingerprint(path: str) -> str:
-    """Return the fingerprint of all the files behind a raster: the sources of a VRT, the bands of a product."""
-    try:
-        with open_dataset(path) as dataset:
-            files = sorted(f for f in dataset.files if not f.endswith(".aux.xml"))
-    except InputError:
-        files = []
-    if len(files) < 2:
+    """Return the fingerprint of all the files that say what a raster holds.
+
+    These are the sources of a VRT, and theirs where they are VRTs too; masks, external RPCs and what else GDAL reads
+    beside each of them. Overviews are left out, and so is an `.aux.xml` with nothing but statistics.
+    """
+    prints = ((Path(name).name, _part(name)) for name in _files_behind(path))
+    lines = sorted(f"{name}: {found}\n" for name, found in prints if found)
+    if len(lines) < 2:
         return fingerprint(path)
-    digest = hashlib.sha256()
-    for name in files:
-        digest.update(f"{Path(name).name}: {fingerprint(name)}\n".encode())
-    return f"sha256 of the fingerprints of {len(files)} files {digest.hexdigest()}"
+    digest = hashlib.sha256("".join(lines).encode())
+    return f"sha256 of the fingerprints of {len(lines)} files {digest.hexdigest()}"
+
+
+def _files_behind(path: str) -> set[str]:
+    """Return the files of a raster, and of all that it is made of."""
+    found, new = set[str](), [path]
+    while new:
+        name = new.pop()
+        if name in found:
+            continue
+        found.add(name)
+        try:
+            with open_dataset(name) as dataset:
+                new += dataset.files
+        except InputError:  # no raster: a side file
+            continue
+    return found
+
+
+def _part(name: str) -> str:
+    """Return the fingerprint of one of the files behind a raster; empty where it says nothing of its values."""
+    if name.endswith(".ovr"):
+        return ""
+    if not name.endswith(_AUXILIARY):
+        return fingerprint(name)
+    try:
+        text = Path(name).read_text(encoding="utf-8")
+        root = ElementTree.fromstring("" if _DECLARATION in text else text)
+    except (OSError, ValueError, ElementTree.ParseError):
+        return fingerprint(name)
+    _drop_statistics(root)
+    return text_fingerprint(ElementTree.tostring(root, encoding="unicode")) if len(root) else ""
+
+
+def _drop_statistics(element: ElementTree.Element) -> None:
+    """Take away what any viewer may add to a raster: statistics and histograms."""
+    for child in list(element):
+        _drop_statistics(child)
+        is_empty = child.tag in _CONTAINERS and not len(child)
+        if is_empty or child.tag == "Histograms" or child.get("key", "").startswith("STATISTICS_"):
+            element.remove(child)
 
 
 def text_fingerprint(text: str) -> str:

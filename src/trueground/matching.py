@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -124,17 +125,17 @@ def match_patch(one: Float, around: Float) -> Match:
     """
     size = one.shape[0]
     margin = (around.shape[0] - size) // 2
+    first = _spectrum(one, _taper(size, 0.0, 0.0)) if np.isfinite(one).all() else None
     whole, rest, ratio = (0, 0), (0.0, 0.0), 1.0
     settled, figures = False, (0.0, 0.0, 0.0)
     for round_ in range(_ROUNDS):
         top, left = margin + whole[0], margin + whole[1]
-        spectra = _spectra(one, around[top : top + size, left : left + size], rest)
+        spectra = _spectra(one, around[top : top + size, left : left + size], rest, whole=first)
         if spectra is None:
             return NO_MATCH
-        cross = spectra[1] * np.conj(spectra[0])
-        weight = _weight(cross)
+        low = _low(spectra)
         if not settled:
-            step, here = _peak(cross, weight)
+            step, here = _peak(low, size)
             ratio = here if round_ == 0 else ratio
             settled = step == (0, 0) or round_ > _ROUNDS // 2
             if not settled:
@@ -142,42 +143,52 @@ def match_patch(one: Float, around: Float) -> Match:
                 if max(map(abs, whole)) > margin:
                     return NO_MATCH
                 continue
-            rest = _upsampled(cross, weight)
-        before, rest = rest, _newton(cross, weight, rest)
+            rest = _upsampled(low)
+        before, rest = rest, _newton(low, rest)
         if max(map(abs, rest)) > 1.0:  # what looked like the peak was a slope
             return NO_MATCH
         if (
             max(abs(rest[0] - before[0]), abs(rest[1] - before[1])) < _SETTLED
             or round_ == _ROUNDS - 1
         ):
-            figures = _figures(spectra, weight, rest)
+            figures = _figures(spectra, low, rest)
             break
     return Match(whole[0] + rest[0], whole[1] + rest[1], *figures, ratio)
 
 
-def _spectra(one: Float, two: Float, rest: tuple[float, float]) -> tuple[Complex, Complex] | None:
-    """Return the spectra of two patches, tapered and without mean; None where there is nothing to match."""
-    valid = np.isfinite(one) & np.isfinite(two)
-    share = float(valid.mean())
-    if share < _LEAST_VALID:
-        return None
+def _spectra(
+    one: Float, two: Float, rest: tuple[float, float], *, whole: Complex | None
+) -> tuple[Complex, Complex] | None:
+    """Return the spectra of two patches, tapered and without mean; None where there is nothing to match.
+
+    `whole` is that of the first where all of it is known.
+    """
     size = one.shape[0]
     windows = [_taper(size, 0.0, 0.0), _taper(size, *rest)]
-    if share < 1.0:
-        soft = ndimage.gaussian_filter(valid.astype(np.float64), _SOFT, mode="nearest")
-        soft = np.clip(2.0 * soft - 1.0, 0.0, 1.0) * valid
-        windows = [w * soft for w in windows]
-    out = []
-    for patch, window in zip((one, two), windows, strict=True):
-        known = patch if share == 1.0 else np.where(valid, patch, 0.0)
-        mean = (known * window).sum() / window.sum()
-        tapered = (known - mean) * window
-        if not np.std(tapered) > _LEAST_CONTRAST * max(abs(mean), 1e-300):
-            return None
-        out.append(fft.fft2(tapered))
-    return out[0], out[1]
+    valid = np.isfinite(two)
+    if whole is not None and valid.all():
+        second = _spectrum(two, windows[1])
+        return None if second is None else (whole, second)
+    valid &= np.isfinite(one)
+    if float(valid.mean()) < _LEAST_VALID:
+        return None
+    soft = ndimage.gaussian_filter(valid.astype(np.float64), _SOFT, mode="nearest")
+    soft = np.clip(2.0 * soft - 1.0, 0.0, 1.0) * valid
+    known = (np.where(valid, patch, 0.0) for patch in (one, two))
+    a, b = (_spectrum(patch, w * soft) for patch, w in zip(known, windows, strict=True))
+    return None if a is None or b is None else (a, b)
 
 
+def _spectrum(patch: Float, window: Float) -> Complex | None:
+    """Return the spectrum of a patch, tapered by a window and without mean; None of a flat one."""
+    mean = float((patch * window).sum() / window.sum())
+    tapered = (patch - mean) * window
+    if not np.sqrt(np.square(tapered).mean()) > _LEAST_CONTRAST * max(abs(mean), 1e-300):
+        return None
+    return np.asarray(fft.rfft2(tapered, overwrite_x=True))
+
+
+@functools.lru_cache(maxsize=8)
 def _taper(size: int, row: float, col: float) -> Float:
     """Return a Hann window around the middle, moved; two pixels narrower than the patch, to have room."""
     middle = (size - 1) / 2.0
@@ -186,55 +197,74 @@ def _taper(size: int, row: float, col: float) -> Float:
     return np.outer(one, two)
 
 
-def _weight(cross: Complex) -> Float:
-    """Return what each frequency counts, adding up to one."""
-    strength = np.sqrt(np.abs(cross))
-    f = np.fft.fftfreq(cross.shape[0])
-    f2 = f[:, np.newaxis] ** 2 + f**2
-    strength *= (f2 < _CUT**2) & (f2 > 0.0)
-    return np.asarray(strength / max(float(strength.sum()), 1e-300))
+class _Low(NamedTuple):
+    """The low frequencies of a cross-power spectrum that are not negative along rows; the others say the same."""
+
+    f_row: Float
+    """(n,) [cycles per px]"""
+    f_col: Float
+    """(m,) [cycles per px]"""
+    phase: Complex
+    """(n, m), of length one."""
+    weight: Float
+    """(n, m): what each counts; both of a pair together, so that they add up to one."""
 
 
-def _unit(cross: Complex) -> Complex:
-    return cross / np.maximum(np.abs(cross), 1e-300)
+def _low(spectra: tuple[Complex, Complex]) -> _Low:
+    """Return the frequencies that tell how two patches lie."""
+    size = spectra[0].shape[0]
+    f_row, f_col = _frequencies(size)
+    rows, cols = np.flatnonzero(np.abs(f_row) < _CUT), int((f_col < _CUT).sum())
+    a, b = (spectrum[rows, :cols] for spectrum in spectra)
+    f_row, f_col = f_row[rows], f_col[:cols]
+    cross = b * np.conj(a)
+    strength = np.abs(cross)
+    phase = cross / np.maximum(strength, 1e-300)
+    f2 = f_row[:, np.newaxis] ** 2 + f_col**2
+    weight = np.sqrt(strength) * ((f2 < _CUT**2) & (f2 > 0.0))
+    weight[:, 1:] *= 2.0
+    return _Low(f_row, f_col, phase, weight / max(float(weight.sum()), 1e-300))
 
 
-def _peak(cross: Complex, weight: Float) -> tuple[tuple[int, int], float]:
+def _peak(low: _Low, size: int) -> tuple[tuple[int, int], float]:
     """Return the highest peak of the correlation [px], and how much higher it is than any other."""
-    size = cross.shape[0]
-    # Both factors have the symmetry of spectra of real patches, so that half of them says it all.
-    half = size // 2 + 1
-    surface = fft.irfft2(_unit(cross[:, :half]) * weight[:, :half], s=cross.shape)
+    half = np.zeros((size, size // 2 + 1), dtype=np.complex128)
+    rows = np.rint(low.f_row * size).astype(int)
+    half[rows, : low.f_col.size] = low.phase * low.weight
+    half[:, 0] *= 2.0
+    surface = fft.irfft2(half, s=(size, size), overwrite_x=True)
     row, col = (int(p) for p in np.unravel_index(int(np.argmax(surface)), surface.shape))
     own = max(size // 16, 3)  # px around the peak that are its own
-    rows, cols = ((np.arange(size) - p + size // 2) % size - size // 2 for p in (row, col))
-    elsewhere = (np.abs(rows) > own)[:, np.newaxis] | (np.abs(cols) > own)
-    second = float(surface[elsewhere].max())
+    highest = float(surface[row, col])
+    near = [(np.arange(-own, own + 1) + p) % size for p in (row, col)]
+    surface[np.ix_(*near)] = -np.inf
     step = row - size if row > size // 2 else row, col - size if col > size // 2 else col
-    return step, float(surface[row, col]) / max(second, 1e-300)
+    return step, highest / max(float(surface.max()), 1e-300)
 
 
-def _upsampled(cross: Complex, weight: Float) -> tuple[float, float]:
+def _upsampled(low: _Low) -> tuple[float, float]:
     """Return the highest place within a pixel of a correlation upsampled there, by a transform of matrices."""
-    f = np.fft.fftfreq(cross.shape[0])
     at = np.arange(-_FINER, _FINER + 1) / _FINER
-    kernel = np.exp(2j * np.pi * np.outer(at, f))
-    surface = (kernel @ (_unit(cross) * weight) @ kernel.T).real
+    along_rows, along_cols = (np.exp(2j * np.pi * np.outer(at, f)) for f in (low.f_row, low.f_col))
+    # Not by BLAS: its threads wait for each other, and took ten times as long where patches are matched in threads.
+    at_rows = np.einsum("if,fg->ig", along_rows, low.phase * low.weight)
+    surface = np.einsum("ig,jg->ij", at_rows, along_cols).real
     row, col = np.unravel_index(int(np.argmax(surface)), surface.shape)
     return float(at[row]), float(at[col])
 
 
-def _newton(cross: Complex, weight: Float, start: tuple[float, float]) -> tuple[float, float]:
+def _newton(low: _Low, start: tuple[float, float]) -> tuple[float, float]:
     """Climb from a place to the top of the weighted correlation."""
-    use = weight > 0.0
-    f = 2.0 * np.pi * np.fft.fftfreq(cross.shape[0])
-    fr, fc = np.broadcast_arrays(f[:, np.newaxis], f)
-    omega, some, angle = np.stack([fr[use], fc[use]]), weight[use], np.angle(cross[use])
+    fr, fc = 2.0 * np.pi * low.f_row, 2.0 * np.pi * low.f_col
+    angle = np.angle(low.phase)
     d = np.array(start)
     for _ in range(_ROUNDS):
-        residual = angle + d @ omega
-        gradient = -omega @ (some * np.sin(residual))
-        curvature = (omega * (some * np.cos(residual))) @ omega.T
+        residual = angle + (d[0] * fr)[:, np.newaxis] + d[1] * fc
+        slope, bend = low.weight * np.sin(residual), low.weight * np.cos(residual)
+        of_row, of_col = bend.sum(axis=1), bend.sum(axis=0)
+        gradient = -np.array([(fr * slope.sum(axis=1)).sum(), (fc * slope.sum(axis=0)).sum()])
+        both = float((fr * (bend * fc).sum(axis=1)).sum())
+        curvature = np.array([[(fr**2 * of_row).sum(), both], [both, (fc**2 * of_col).sum()]])
         if not np.linalg.det(curvature) > 0.0 or curvature[0, 0] <= 0.0:
             break
         step = np.linalg.solve(curvature, gradient)
@@ -245,16 +275,29 @@ def _newton(cross: Complex, weight: Float, start: tuple[float, float]) -> tuple[
 
 
 def _figures(
-    spectra: tuple[Complex, Complex], weight: Float, rest: tuple[float, float]
+    spectra: tuple[Complex, Complex], low: _Low, rest: tuple[float, float]
 ) -> tuple[float, float, float]:
     """Return the height of the phase correlation, weighted too, and the correlation, at a displacement."""
     a, b = spectra
-    f = 2j * np.pi * np.fft.fftfreq(a.shape[0])
-    turned = b * np.conj(a) * np.exp(f * rest[0])[:, np.newaxis] * np.exp(f * rest[1])
-    phase = _unit(turned).real
-    strength = float(np.sqrt((np.abs(a) ** 2).sum() * (np.abs(b) ** 2).sum()))
+    size = a.shape[0]
+    pairs = np.full(a.shape[1], 2.0)  # all but the first and the last column stand for two
+    pairs[0] = pairs[-1] = 1.0
+
+    def total(of: Float) -> float:
+        return float(of.sum(axis=0) @ pairs)
+
+    turn = [np.exp(2j * np.pi * f * d) for f, d in zip(_frequencies(size), rest, strict=True)]
+    turned = b * np.conj(a) * turn[0][:, np.newaxis] * turn[1]
+    turned_low = low.phase * np.exp(2j * np.pi * low.f_row * rest[0])[:, np.newaxis]
+    turned_low *= np.exp(2j * np.pi * low.f_col * rest[1])
+    strength = np.sqrt(total(np.abs(a) ** 2) * total(np.abs(b) ** 2))
     return (
-        float(phase.mean()),
-        float((phase * weight).sum()),
-        float(turned.real.sum() / strength),
+        total((turned / np.maximum(np.abs(turned), 1e-300)).real) / size**2,
+        float((turned_low.real * low.weight).sum()),
+        total(turned.real) / float(strength),
     )
+
+
+def _frequencies(size: int) -> tuple[Float, Float]:
+    """Return the frequencies of a real patch's spectrum along columns and along rows [cycles per px]."""
+    return np.arange(size) / size - (np.arange(size) >= size / 2), np.arange(size // 2 + 1) / size

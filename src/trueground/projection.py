@@ -271,6 +271,9 @@ class GridProjection:
     target: CRS
     tolerance: float = _TOLERANCE
     """Bound on the error in pixels of `grid`."""
+    about: float | None = None
+    """x of the target about which others are counted, so that they go on across the antimeridian and can be
+    interpolated there; None: as the projection has them."""
     exact: bool = field(init=False)
     """Whether both systems are the same, so that the affine transform is all."""
 
@@ -282,8 +285,8 @@ class GridProjection:
         )
 
     def _nodes(self, rows: NDArray[Any], cols: NDArray[Any]) -> tuple[Float, Float]:
-        x, y = self.grid.xy(rows, cols)
-        return project(self.grid.crs, self.target, x, y)
+        x, y = project(self.grid.crs, self.target, *self.grid.xy(rows, cols))
+        return x if self.about is None else count_longitudes_about(self.target, x, self.about), y
 
     def at(self, window: Window) -> tuple[Float, Float]:
         """Return x and y (height, width) in the target system of a window's pixel centres."""

@@ -193,18 +193,22 @@ class FileRaster:
         """Return a window; NaN where a raster of real numbers has no data."""
         from rasterio.windows import Window as RasterioWindow
 
-        inside, out = read_inside(self, window)
+        inside = window.intersect(self.grid.window)
         if not inside.size:
-            return out
+            return read_inside(self, window)[1]
         dataset = self._dataset()
         cut = RasterioWindow(inside.col, inside.row, inside.width, inside.height)
-        target = out[:, *inside.slices_in(window)]
         with self._reading(inside):
+            values: NDArray[Any]
             if len(set(dataset.dtypes)) == 1:
                 values = dataset.read(window=cut)
             else:
                 values = np.stack([dataset.read(b, window=cut) for b in dataset.indexes])
             missing = self._missing(dataset, cut, values) if self.dtype.kind == "f" else None
+        if missing is None and inside == window and values.dtype == self.dtype:
+            return values
+        _, out = read_inside(self, window)
+        target = out[:, *inside.slices_in(window)]
         with np.errstate(over="ignore"):  # a number too large for float32 becomes infinite
             target[...] = values
         if self.as_float:

@@ -7,7 +7,7 @@ an orthoimage.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from trueground.errors import InputError
 from trueground.grid import Grid, Window
 from trueground.kernels import convolve, majority, resample
-from trueground.raster import Raster, fill_value
+from trueground.raster import ArrayRaster, Raster, fill_value
 
 Resampling = Literal["nearest", "bilinear", "cubic"]
 ImageResampling = Literal[
@@ -89,6 +89,23 @@ def check_resampling(name: str, allowed: tuple[str, ...] = SURFACE) -> None:
         raise InputError(msg)
 
 
+def is_plain(raster: Raster) -> bool:
+    """Tell whether a raster of real numbers is an array that kernels can take as it is."""
+    return (
+        isinstance(raster, ArrayRaster)
+        and raster.dtype.kind == "f"
+        and (raster._stored_nodata is None or math.isnan(raster._stored_nodata))
+        and bool(raster.array[0].flags.c_contiguous)
+    )
+
+
+def surface_in(raster: Raster, window: Window) -> tuple[NDArray[Any], Window]:
+    """Return heights of a window at least, and the window that they are of: all of an array, without a copy."""
+    if isinstance(raster, ArrayRaster) and is_plain(raster):
+        return raster.array[0], raster.grid.window
+    return raster.read(window)[0], window
+
+
 def sample_surface(
     raster: Raster,
     row: NDArray[np.float64],
@@ -115,8 +132,11 @@ def sample_surface(
     check_resampling(resampling)
     out = np.full(row.shape, np.nan)
     flat_out, flat_row, flat_col = out.reshape(-1), _flat(row), _flat(col)
-    for window, chosen in _windows(raster, flat_row, flat_col, _REACH[resampling]):
-        source = raster.read(window)[0]
+    windows: Iterable[tuple[Window, slice | NDArray[np.intp]]] = [(raster.grid.window, slice(None))]
+    if not is_plain(raster):
+        windows = _windows(raster, flat_row, flat_col, _REACH[resampling])
+    for wanted, chosen in windows:
+        source, window = surface_in(raster, wanted)
         rows = np.ascontiguousarray(flat_row[chosen])
         cols = np.ascontiguousarray(flat_col[chosen])
         all_at_once = isinstance(chosen, slice)

@@ -7,7 +7,8 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from trueground.engine import Engine, Progress
 from trueground.errors import InputError, WriteError
 from trueground.fingerprint import sha256
 from trueground.grid import Grid, Window
+from trueground.lock import locked
 from trueground.metadata import Metadata
 from trueground.raster import Raster
 from trueground.vrt import vrt_text
@@ -27,10 +29,13 @@ from trueground.writer import Compression, check_output, compression, write, wri
 
 MANIFEST = "manifest.json"
 FOLDER = "tiles"
-_FORMAT = "trueground tiles 1"
+_FORMAT = "trueground tiles 2"
 _SAVED_EVERY = 2.0  # s between two manifests, where tiles are quick
 _PART = re.compile(r"\.r\d+_c\d+\.[0-9a-f]{8}\.part")  # what a process that was killed leaves
 _SMALLEST = 64  # px, edge of a tile
+_CHECKSUM = "sha256"
+_Tile = dict[str, Any]
+"""What the manifest says of a tile: its checksum, and what was counted in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,15 +66,33 @@ class Part:
 
     def read(self, window: Window) -> NDArray[Any]:
         """Return a window, counted from the part's own first pixel."""
+        return self.source.read(self.in_source(window))
+
+    def in_source(self, window: Window) -> Window:
+        """Return a window of the part as one of its source."""
         row, col = window.row + self.window.row, window.col + self.window.col
-        return self.source.read(replace(window, row=row, col=col))
+        return replace(window, row=row, col=col)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TileStore:
     """A folder of tiles, with a manifest of what they are made of and a virtual mosaic of all.
 
-    `tiles/*.tif`, `manifest.json` and, once all tiles are there, a `.vrt` of the folder's name.
+    `tiles/*.tif`, `manifest.json` and, once all tiles are there, a `.vrt` of the folder's name. One process at a time
+    writes in it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from affine import Affine
+    >>> from trueground import ArrayRaster, Grid, open_raster
+    >>> grid = Grid(crs=None, transform=Affine.identity(), shape=(300, 500))
+    >>> raster = ArrayRaster(array=np.ones(grid.shape, np.uint8), grid=grid)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = TileStore(folder=Path(folder) / "out", size=256)
+    ...     mosaic = store.write(raster, resume=True)
+    ...     mosaic.name, len(list(store.folder.glob("tiles/*.tif"))), open_raster(mosaic).grid.shape
+    ('out.vrt', 4, (300, 500))
     """
 
     folder: Path
@@ -98,13 +121,20 @@ class TileStore:
         InputError
             Where it holds tiles already and these are not to be gone on with.
         WriteError
-            Where it cannot be written.
+            Where it cannot be written, or another process writes there.
         """
         if self.folder.exists() and not self.folder.is_dir():
             msg = f"{self.folder} is a file, and tiles need a folder; give another name"
             raise WriteError(msg)
-        check_output(self.folder / MANIFEST if self.folder.is_dir() else self.folder)
-        if resume or not self.folder.is_dir():
+        if not self.folder.is_dir():
+            check_output(self.folder)
+            return
+        check_output(self.folder / MANIFEST)
+        with locked(self.folder):
+            self._check_content(resume=resume)
+
+    def _check_content(self, *, resume: bool) -> None:
+        if resume:
             return
         if (self.folder / MANIFEST).exists() or (self.folder / FOLDER).exists():
             msg = (
@@ -124,6 +154,7 @@ class TileStore:
         nodata: float | None = None,
         metadata: Metadata | None = None,
         history: Mapping[str, str] | None = None,
+        counted: Callable[[Window], Mapping[str, int]] | None = None,
         progress: Progress | None = None,
     ) -> Path:
         """Write a raster as tiles, those that are not there yet.
@@ -135,6 +166,8 @@ class TileStore:
         resume
             Go on with tiles that were written before: those whose checksum is that of the manifest are kept. Where
             there are none, begin.
+        counted
+            Asked, of each window that was read, for numbers by name: their sums are kept with the tile, see `counts`.
         engine, block_size, compress, nodata, metadata, history, progress
             As for `writer.write`.
 
@@ -152,32 +185,53 @@ class TileStore:
         self.check(resume=resume)
         begun = self._begun(raster, compress=compress, nodata=nodata)
         windows = dict(self._windows(raster.grid))
-        finished = self._finished(begun, windows) if resume else {}
-        (self.folder / FOLDER).mkdir(parents=True, exist_ok=True)
-        self._remove_leftovers()
-        with self._manifest(begun, finished) as record:
-            steps = _Steps(windows, finished, block_size=block_size, progress=progress)
-            for name, window in windows.items():
-                if name in finished:
-                    continue
-                path = write(
-                    Part(source=raster, window=window),
-                    self.folder / name,
-                    engine=engine,
-                    block_size=block_size,
-                    compress=compress,
-                    nodata=nodata,
-                    metadata=metadata,
-                    history=history,
-                    progress=steps.of_tile(name),
-                )
-                record(name, sha256(path))
-        said = metadata or Metadata()
-        own = {f"TRUEGROUND_{k.upper()}": v for k, v in (history or {}).items()}
-        said = replace(said, tags={**said.tags, "TRUEGROUND_VERSION": __version__, **own})
-        value = raster.nodata if nodata is None else nodata
-        write_text(self.vrt, vrt_text(raster, windows.items(), metadata=said, nodata=value))
+        self.folder.mkdir(exist_ok=True)
+        with locked(self.folder):
+            self._check_content(resume=resume)  # again: another process may have come between
+            finished = self._finished(begun, windows) if resume else {}
+            (self.folder / FOLDER).mkdir(exist_ok=True)
+            self._remove_leftovers()
+            with self._manifest(begun, finished) as record:
+                steps = _Steps(windows, finished, block_size=block_size, progress=progress)
+                for name, window in windows.items():
+                    if name in finished:
+                        continue
+                    part = Part(source=raster, window=window)
+                    path = write(
+                        part,
+                        self.folder / name,
+                        engine=engine,
+                        block_size=block_size,
+                        compress=compress,
+                        nodata=nodata,
+                        metadata=metadata,
+                        history=history,
+                        progress=steps.of_tile(name),
+                    )
+                    counts: Counter[str] = Counter()
+                    if counted is not None:
+                        for block in part.grid.blocks(block_size):
+                            counts.update(counted(part.in_source(block.core)))
+                    record(name, {_CHECKSUM: sha256(path), **counts})
+            said = metadata or Metadata()
+            own = {f"TRUEGROUND_{k.upper()}": v for k, v in (history or {}).items()}
+            said = replace(said, tags={**said.tags, "TRUEGROUND_VERSION": __version__, **own})
+            value = raster.nodata if nodata is None else nodata
+            write_text(self.vrt, vrt_text(raster, windows.items(), metadata=said, nodata=value))
         return self.vrt
+
+    def counts(self) -> dict[str, int]:
+        """Return what was counted in all tiles that are there, by name: in this run and in those before.
+
+        Raises
+        ------
+        InputError
+            Where the manifest is damaged.
+        """
+        total: Counter[str] = Counter()
+        for tile in (self._read_manifest() or {"tiles": {}})["tiles"].values():
+            total.update({name: n for name, n in tile.items() if name != _CHECKSUM})
+        return dict(total)
 
     def _windows(self, grid: Grid) -> Iterator[tuple[str, Window]]:
         """Yield the names of all tiles, in this folder, and their pixels."""
@@ -210,25 +264,43 @@ class TileStore:
             "inputs": dict(self.inputs),
         }
 
-    def _finished(self, begun: Mapping[str, Any], windows: Mapping[str, Window]) -> dict[str, str]:
-        """Return those of all tiles that are whole, with their checksums; no other name is looked at.
+    def _read_manifest(self) -> dict[str, Any] | None:
+        """Return what the manifest says; None where there is none.
+
+        Raises
+        ------
+        InputError
+            Where it is damaged.
+        """
+        manifest = self.folder / MANIFEST
+        if not manifest.exists():
+            return None
+        try:
+            said: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
+            whole = all(isinstance(tile[_CHECKSUM], str) for tile in said["tiles"].values())
+            if said["format"] != _FORMAT or not whole:
+                raise ValueError  # noqa: TRY301
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            msg = (
+                f"{manifest} is no manifest of trueground's ({_FORMAT}): delete the folder's tiles, or give another "
+                "folder"
+            )
+            raise InputError(msg) from error
+        return said
+
+    def _finished(
+        self, begun: Mapping[str, Any], windows: Mapping[str, Window]
+    ) -> dict[str, _Tile]:
+        """Return those of all tiles that are whole, with what is said of them; no other name is looked at.
 
         Raises
         ------
         InputError
             Where the manifest is damaged, or is that of something else.
         """
-        manifest = self.folder / MANIFEST
-        if not manifest.exists():
+        before = self._read_manifest()
+        if before is None:
             return {}
-        try:
-            before = json.loads(manifest.read_text(encoding="utf-8"))
-            tiles: dict[str, str] = dict(before["tiles"])
-            if before["format"] != _FORMAT:
-                raise ValueError  # noqa: TRY301
-        except (ValueError, KeyError, TypeError) as error:
-            msg = f"{manifest} is no manifest of trueground's: delete the folder's tiles, or give another folder"
-            raise InputError(msg) from error
         differences = list(_differences(before, begun))
         if differences:
             msg = (
@@ -238,10 +310,10 @@ class TileStore:
             raise InputError(msg)
         return {
             name: known
-            for name, known in tiles.items()
+            for name, known in before["tiles"].items()
             if name in windows
             and (self.folder / name).is_file()
-            and sha256(self.folder / name) == known
+            and sha256(self.folder / name) == known[_CHECKSUM]
         }
 
     def _remove_leftovers(self) -> None:
@@ -250,7 +322,9 @@ class TileStore:
                 path.unlink(missing_ok=True)
 
     @contextlib.contextmanager
-    def _manifest(self, begun: Mapping[str, Any], finished: Mapping[str, str]) -> Iterator[Any]:
+    def _manifest(
+        self, begun: Mapping[str, Any], finished: Mapping[str, _Tile]
+    ) -> Iterator[Callable[[str, _Tile], None]]:
         """Keep the manifest: give a function that adds a tile to it; save it at the end, whatever happens."""
         done = dict(finished)
         saved = 0.0
@@ -261,8 +335,8 @@ class TileStore:
             write_text(self.folder / MANIFEST, text + "\n")
             saved = time.monotonic()
 
-        def record(name: str, checksum: str) -> None:
-            done[name] = checksum
+        def record(name: str, tile: _Tile) -> None:
+            done[name] = tile
             if time.monotonic() - saved > _SAVED_EVERY:
                 save()
 
@@ -279,7 +353,7 @@ class _Steps:
     def __init__(
         self,
         windows: Mapping[str, Window],
-        finished: Mapping[str, str],
+        finished: Iterable[str],
         *,
         block_size: int,
         progress: Progress | None,

@@ -44,7 +44,9 @@ class PixelMap:
             )
             raise ProjectionError(msg)
         if self.target.crs is not None:
-            projection = GridProjection(self.source, self.target.crs)
+            west, _, east, _ = self.target.bounds
+            middle = (west + east) / 2.0
+            projection = GridProjection(self.source, self.target.crs, about=middle)
             object.__setattr__(self, "_projection", projection)
 
     def at(self, window: Window) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

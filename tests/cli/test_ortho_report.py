@@ -72,6 +72,22 @@ def test_of_tiles(scene, tmp_path):
     assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["coverage"] == 1.0
 
 
+def test_of_tiles_that_were_there(scene, tmp_path):
+    """Their hidden pixels were counted when they were made."""
+    command = ["-q", "ortho", str(scene / "image.tif"), "--dem", str(scene / "reference.tif")]
+    out = ["-o", str(tmp_path / "tiles"), "--tiles", "1024", "--resume", "--report"]
+    finer = [*PLACE[:3], "0.75", *PLACE[4:]]  # more pixels than are sampled
+    for name in ("first", "again"):
+        assert run_here([*command, *out, str(tmp_path / f"{name}.html"), *finer]) == 0
+    first, again = (
+        json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))
+        for name in ("first", "again")
+    )
+    assert first["step"] > 1
+    assert first["hidden_is_whole"]
+    assert again == first
+
+
 def test_a_reference_of_another_place_is_said(scene, tmp_path, capsys):
     page = tmp_path / "r.html"
     ortho(scene, tmp_path, "--report", str(page), "--reference", str(scene / "far.tif"))

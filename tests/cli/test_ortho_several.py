@@ -19,6 +19,7 @@ from cli_scene import simple_rpc
 from trueground.cli.main import run as run_here
 from trueground.cli.ortho import _not_all
 from trueground.grid import Grid
+from trueground.lock import locked
 from trueground.raster import ArrayRaster, open_raster
 from trueground.writer import write
 
@@ -209,8 +210,6 @@ def test_resume_refuses_what_has_changed(
     tiles = ("-o", tmp_path / "t", "--tiles", "64", "--resume")
     ortho(image, *DEM, *tiles, *SMALL)
     capsys.readouterr()
-    ortho(image, *DEM, *tiles, *SMALL)
-    assert "hidden" not in capsys.readouterr().out  # nothing was computed that could be counted
     for more, words in (
         (("--resampling", "nearest"), "parameters.resampling was bilinear, now it is nearest"),
         (("--compress", "deflate"), "pixels.compression was zstd, now it is deflate"),
@@ -228,6 +227,60 @@ def test_resume_refuses_what_has_changed(
         dataset.write(dataset.read() + 1)
     ortho(image, *DEM, *tiles, *SMALL, code=1)
     assert "inputs.image was sha256 " in capsys.readouterr().err
+
+
+def steps(path: Path) -> Path:
+    """A DEM of walls, which hide ground."""
+    ground = open_raster("reference.tif")
+    values = ground.read(ground.grid.window).copy()
+    values[:, :, ::12] += 150.0
+    return write(ArrayRaster(array=values, grid=ground.grid), path)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        (),
+        ("--occlusion", "mask"),
+        ("--alpha",),
+        ("image.tif", "--mosaic", "nearest-nadir"),
+        ("--occlusion", "ignore"),
+    ],
+)
+def test_hidden_ground_of_tiles_that_were_there_is_counted(
+    here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: tuple[str, ...]
+) -> None:
+    words = ("image.tif", "--dem", steps(tmp_path / "dem.tif"), "--heights", "ellipsoid")
+    words = (*words, *SMALL, *more)
+    ortho(*words, "-o", tmp_path / "o.tif")
+    whole = capsys.readouterr().out
+    shares = [line for line in whole.splitlines() if "hidden from the sensor" in line]
+    assert len(shares) == (0 if "ignore" in more else 2 if "--mosaic" in more else 1)
+    assert not any(" 0.00%" in line for line in shares)
+    tiles = (*words, "-o", tmp_path / "t", "--tiles", "64")
+    ortho(*tiles)
+    assert capsys.readouterr().out == whole
+    gone = sorted((tmp_path / "t/tiles").iterdir())[4:]
+    for again in ([], gone):  # all are there; some are
+        for path in again:
+            path.unlink()
+        ortho(*tiles, "--resume")
+        assert capsys.readouterr().out == whole
+
+
+def test_a_folder_that_another_run_writes(
+    here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiles = ("image.tif", *DEM, "-o", tmp_path / "t", "--tiles", "64", *SMALL)
+    ortho(*tiles)
+    capsys.readouterr()
+    with locked(tmp_path / "t"):
+        for more in ((), ("--resume",)):
+            ortho(*tiles, *more, code=1)
+            said = capsys.readouterr().err
+            assert f"is being written by process {os.getpid()} on" in said
+            assert len(said.splitlines()) == 1
+    ortho(*tiles, "--resume")
 
 
 def test_killed_and_gone_on_with(here: Path, tmp_path: Path) -> None:
@@ -253,6 +306,7 @@ def test_killed_and_gone_on_with(here: Path, tmp_path: Path) -> None:
     tiles = tmp_path / "t/tiles"
     while len(list(tiles.glob("r*.tif"))) < 20 and process.poll() is None:
         time.sleep(0.01)
+    ortho(*words[1:], code=1)  # one at a time
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "t/t.vrt").exists()

@@ -15,8 +15,8 @@ from trueground.cli.quality import Quality
 
 if TYPE_CHECKING:
     from trueground.grid import Grid
+    from trueground.ortho import Mosaic as Joined
     from trueground.ortho import Orthoimage
-    from trueground.raster import Raster
 
 _ELEVATION, _PLACE, _LOOK, _STORAGE = Elevation(), Place(), Look(), Storage()
 _QUALITY = Quality()
@@ -113,20 +113,20 @@ def ortho(
     if mosaic is not None:
         joined = _joined(results, mosaic)
         _say_grid(joined.grid)
-        job.run(joined, pictures, targets[0], more={"mosaic": mosaic})
+        shares = job.run(joined, pictures, targets[0], more={"mosaic": mosaic})
         if not dry_run:
-            _say_result(results, images, targets[0], whole=not storage.resume)
+            _say_result(joined.grid, list(zip(images, shares, strict=True)), targets[0])
         return
     for result, picture, target in zip(results, pictures, targets, strict=True):
         _say_grid(result.grid)
-        job.run(result, [picture], target)
+        shares = job.run(result, [picture], target)
         if not dry_run:
-            _say_result([result], (picture.path,), target, whole=not storage.resume)
+            _say_result(result.grid, [(picture.path, shares[0])], target)
         if evidence is not None and not dry_run:
             evidence.write_report(
                 result,
                 written=target if storage.tiles is None else _mosaic_of(target),
-                whole=not storage.resume,
+                hidden_share=shares[0],
                 inputs={"image": picture.path, "dem": dem, "rpc": rpc, **job.history},
                 threads=threads,
             )
@@ -146,7 +146,7 @@ def _check_usage(
         raise usage(msg)
 
 
-def _joined(results: list[Orthoimage], rule: Mosaic) -> Raster:
+def _joined(results: list[Orthoimage], rule: Mosaic) -> Joined:
     from trueground.ortho import Mosaic as Joined
 
     return Joined(images=tuple(results), rule=rule)
@@ -170,16 +170,12 @@ def _not_all(share: float) -> str:
     return f"{math.floor(share * 1000.0) / 10.0:.1f}%"
 
 
-def _say_result(
-    results: list[Orthoimage], images: tuple[str, ...], target: Path, *, whole: bool
-) -> None:
-    """Say what was made; of hidden ground only where the whole was computed now, and not some tiles before."""
-    grid = results[0].grid
+def _say_result(grid: Grid, hidden: list[tuple[str, float | None]], target: Path) -> None:
+    """Say what was made, and the share of hidden ground by image."""
     west, south, east, north = grid.bounds
     print(f"{grid!r}, bounds {west:.10g} {south:.10g} {east:.10g} {north:.10g}")
-    for result, name in zip(results, images, strict=True):
-        share = result.hidden_share() if whole else None
+    for name, share in hidden:
         if share is not None:
-            which = "" if len(images) == 1 else f" of {name}"
+            which = "" if len(hidden) == 1 else f" of {name}"
             print(f"hidden from the sensor{which}: {share:.2%} of the ground")
     console.note(f"wrote {target}")

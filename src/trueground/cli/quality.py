@@ -113,7 +113,7 @@ class Evidence:
         ortho: Orthoimage,
         *,
         written: Path,
-        whole: bool,
+        hidden_share: float | None,
         inputs: Mapping[str, Any],
         threads: int = 0,
     ) -> None:
@@ -125,8 +125,8 @@ class Evidence:
             The orthoimage.
         written
             The same as a file, which is faster to read than to compute again.
-        whole
-            Whether all of its pixels were computed here, so that its hidden pixels were counted.
+        hidden_share
+            Share of hidden ground of all of its pixels; None where they were not counted.
         inputs
             What went in, name to value; `image` and `dem` name the files.
         threads
@@ -141,7 +141,6 @@ class Evidence:
 
         engine = Threads(threads)
         image = open_raster(written)
-        share = ortho.hidden_share() if whole else None
         vectors, warnings = [], []
         if self.reference is not None:
             name = Path(self.quality.reference or "").name
@@ -160,7 +159,7 @@ class Evidence:
                 ortho,
                 gcps=self.gcps,
                 vectors=tuple(vectors),
-                hidden_share=share,
+                hidden_share=hidden_share,
                 engine=engine,
                 progress=step,
             )

@@ -43,6 +43,7 @@ _SMALLEST = 32  # px
 _NEAR = 8  # px, that a patch is looked for where the RPC is right to a pixel or two
 _LEAST_TEXTURE = 1e-3  # of the brightness per pixel: that of the noise of a flat surface
 _FEWEST = 6  # matches that agree
+_FEW = 0.25  # share of the patches asked for, below which smaller ones are taken
 _AGREEING = 0.5  # share of the matches that must agree
 _SCATTER = (6.0, 2.0)  # px of the grid, of matches that agree: by the RPC given, and refined
 _SETTLED = 0.02  # px of the image, change of the refined RPC that ends the rounds
@@ -124,12 +125,61 @@ def automatic_control(
         that do not agree, or do not tell the correction to a pixel all over the image. Nothing is bent then.
     OverlapError
         Where both share no ground.
+
+    Examples
+    --------
+    An image straight from above over flat ground, whose RPC is wrong by three rows:
+
+    >>> from affine import Affine
+    >>> from scipy.ndimage import gaussian_filter
+    >>> from trueground import ArrayRaster, Dem, Grid, Matching, Rpc, automatic_control
+    >>> from trueground.projection import WGS84
+    >>> values = 1.0 + gaussian_filter(np.random.default_rng(0).normal(size=(400, 400)), 2.0)
+    >>> pixels = Grid(crs=None, transform=Affine.identity(), shape=values.shape)
+    >>> ground = Grid(
+    ...     crs=WGS84, transform=Affine(1e-5, 0, 7.0, 0, -1e-5, 0.004), shape=values.shape
+    ... )
+    >>> flat = Grid(crs=WGS84, transform=Affine(0.01, 0, 6.98, 0, -0.01, 0.02), shape=(4, 4))
+    >>> dem = Dem.open(
+    ...     ArrayRaster(array=np.zeros(flat.shape, np.float32), grid=flat), heights="ellipsoid"
+    ... )
+    >>> down, right, one = (
+    ...     (*terms, *[0.0] * 16) for terms in ((0, 0, -1, 0), (0, 1, 0, 0), (1, 0, 0, 0))
+    ... )
+    >>> rpc = Rpc(
+    ...     line_off=202.5,
+    ...     samp_off=199.5,
+    ...     lat_off=0.002,
+    ...     long_off=7.002,
+    ...     height_off=0.0,
+    ...     line_scale=200.0,
+    ...     samp_scale=200.0,
+    ...     lat_scale=2e-3,
+    ...     long_scale=2e-3,
+    ...     height_scale=500.0,
+    ...     line_num=down,
+    ...     line_den=one,
+    ...     samp_num=right,
+    ...     samp_den=one,
+    ... )
+    >>> found = automatic_control(
+    ...     ArrayRaster(array=values, grid=pixels),
+    ...     rpc,
+    ...     ArrayRaster(array=values, grid=ground),
+    ...     dem=dem,
+    ...     model="shift",
+    ...     matching=Matching(patches=16, sizes=(64, 32), search=16),
+    ... )
+    >>> [
+    ...     round(float(v), 2) for v in found.rpc.project(7.002, 0.002, 0.0)
+    ... ]  # the middle of the image
+    [200.0, 200.0]
     """
     how = matching or Matching()
     use = engine or Threads()
     scene = Scene(image=image, rpc=rpc, dem=dem, reference=reference)
     sizes = tuple(s for s in how.sizes if s <= min(scene.core.shape)) or how.sizes[-1:]
-    places = choose_places(scene, number=how.patches, size=sizes[-1], engine=use)
+    sizes, places = _places(scene, sizes, number=how.patches, engine=use)
     _check_texture(places)
     shape, limit = image.grid.shape, WORST * max(scene.pixel, 1.0)
     current, changes = rpc, list[float]()
@@ -168,6 +218,19 @@ def automatic_control(
     )
 
 
+def _places(
+    scene: Scene, sizes: tuple[int, ...], *, number: int, engine: Engine
+) -> tuple[tuple[int, ...], Places]:
+    """Choose places; without the largest patches where the ground that both show is too narrow for them."""
+    places = choose_places(scene, number=number, sizes=sizes, engine=engine)
+    while len(sizes) > 1 and places.row.size < max(_FEWEST, _FEW * number):
+        smaller = choose_places(scene, number=number, sizes=sizes[1:], engine=engine)
+        if smaller.row.size <= places.row.size:
+            break
+        sizes, places = sizes[1:], smaller
+    return sizes, places
+
+
 def _steps(round_: int, sizes: tuple[int, ...], search: int) -> list[tuple[int, int]]:
     """Return sizes and ranges of a round: the largest alone, all of them, then all but the largest."""
     if round_ == 0:
@@ -196,7 +259,7 @@ def _tried(  # noqa: PLR0917
 
     def tried(window: Window) -> Trial:
         if not textured[window] >= _LEAST_TEXTURE:
-            return nothing(NO_DATA if math.isnan(textured[window]) else NO_TEXTURE)
+            return nothing(NO_TEXTURE)
         reference, image = scene.reference_at(window), scene.image_at(ortho, window)
         return try_place(reference, image, steps, chance=chance)
 
@@ -217,12 +280,11 @@ def _check_texture(places: Places) -> None:
     good = int((places.texture >= _LEAST_TEXTURE).sum())
     if good >= _FEWEST:
         return
-    empty = int(np.isnan(places.texture).sum())
-    flat = places.texture.size - good - empty
+    flat, empty = places.texture.size - good, places.cells - places.texture.size
     msg = (
-        f"{good} of {places.texture.size} patches of the reference have texture ({flat} are flat, {empty} have no "
-        f"data): {_FEWEST} at least must have some; give a reference with more than water, snow or cloud, or measure "
-        "ground control points by hand"
+        f"{good} of {places.cells} patches of the reference have texture ({flat} are flat, under {empty} it, the image "
+        f"or the DEM has no data): {_FEWEST} at least must have some; give a reference with more than water, snow or "
+        "cloud of more of the image's ground, or measure ground control points by hand"
     )
     raise FitError(msg)
 

@@ -37,6 +37,11 @@ class Grey(ComputedSurface):
         return np.asarray(bands.mean(axis=0, keepdims=True), dtype=np.float32)
 
 
+def is_shown(values: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Tell where grey values are known, and not zero as in the frame of an image that declares no nodata."""
+    return np.asarray(np.isfinite(values) & (values != 0.0))
+
+
 def finer(grid: Grid, factor: int) -> Grid:
     """Return a grid with `factor` pixels along a side of each of its pixels."""
     rows, cols = grid.shape

@@ -11,7 +11,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from pyproj import CRS
 
-from trueground.control.pixels import Grey, averaged, finer, pixel_size
+from trueground.control.pixels import Grey, averaged, finer, is_shown, pixel_size, scaled
 from trueground.dem import Dem
 from trueground.errors import InputError, OverlapError
 from trueground.grid import Grid, Window
@@ -24,6 +24,7 @@ from trueground.warp import on_grid
 Float = NDArray[np.float64]
 
 _SQUARE = 1e-6  # by how much pixels may be longer than wide
+_SPARSE = 8  # px, between places where it is looked at whether the image shows anything
 _BORDER = 512  # px around the common ground, where patches at its edge look for data
 
 
@@ -106,6 +107,31 @@ class Scene:
     def image_at(self, ortho: Orthoimage, window: Window) -> Float:
         """Return a window of an orthoimage; NaN where it has no data."""
         return averaged(ortho, window, self.factors[0])
+
+    def shown(self, window: Window) -> NDArray[np.bool_]:
+        """Tell where the image shows something, by the RPC given: within it, with data, over ground with heights.
+
+        Looked at once in `8 x 8` pixels; zeros are a frame, where nothing else says so.
+        """
+        top, left = window.row // _SPARSE, window.col // _SPARSE
+        bottom, right = (
+            -(-(window.row + window.height) // _SPARSE),
+            -(-(window.col + window.width) // _SPARSE),
+        )
+        found = is_shown(self._sparse.read(Window(top, left, bottom - top, right - left))[0])
+        wide = found.repeat(_SPARSE, axis=0).repeat(_SPARSE, axis=1)
+        row, col = window.row - top * _SPARSE, window.col - left * _SPARSE
+        return wide[row : row + window.height, col : col + window.width]
+
+    @cached_property
+    def _sparse(self) -> Orthoimage:
+        rows, cols = (-(-n // _SPARSE) for n in self.grid.shape)
+        transform = scaled(self.grid.transform, _SPARSE)
+        grid = Grid(crs=self.grid.crs, transform=transform, shape=(rows, cols))
+        return Orthoimage(
+            image=Grey(source=self.image), rpc=self.rpc, dem=self.dem, grid=grid,
+            resampling="nearest", antialias=False, occlusion="ignore",
+        )  # fmt: skip
 
     def ground(self, row: Float, col: Float) -> tuple[Float, Float, Float]:
         """Return longitude, latitude [degrees] and height [m above the ellipsoid] at pixels of the grid."""

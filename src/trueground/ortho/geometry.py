@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trueground.dem import Dem
 from trueground.grid import Grid, Window
-from trueground.kernels import ground
+from trueground.kernels import ground, orthorectify
 from trueground.projection import (
     WGS84,
     GridProjection,
@@ -21,6 +22,7 @@ from trueground.projection import (
 )
 from trueground.rpc.located import Float
 from trueground.rpc.model import Rpc
+from trueground.sampling import Held
 
 _LARGEST_DEM = (
     1 << 23
@@ -40,6 +42,17 @@ class Positions(NamedTuple):
     """[px] in the image."""
     height: Float
     """[m above the ellipsoid]; NaN where the DEM has none."""
+
+
+class _Chain(NamedTuple):
+    """The way of a window from the ground into the image."""
+
+    arguments: tuple[Any, ...]
+    """Of the kernels, all that goes in before what comes out."""
+    surface: NDArray[Any]
+    """The DEM below."""
+    failed: set[Window]
+    """Parts of the window that have to be worked out step by step."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,14 +77,17 @@ class Geometry:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dem", self.dem.facing(self.rpc.long_off))
-        own = None if same_place(self.dem.crs, WGS84) else GridProjection(self.grid, self.dem.crs)
         inverse = ~self.dem.raster.grid.transform
         west, _, east, _ = self.dem.raster.grid.bounds
-        turn = full_turn(self.dem.crs) or 0.0
-        object.__setattr__(self, "_lonlat", GridProjection(self.grid, WGS84))
+        middle, turn = (west + east) / 2.0, full_turn(self.dem.crs) or 0.0
+        own = None
+        if not same_place(self.dem.crs, WGS84):
+            own = GridProjection(self.grid, self.dem.crs, about=middle)
+        lonlat = GridProjection(self.grid, WGS84, about=self.rpc.long_off)
+        object.__setattr__(self, "_lonlat", lonlat)
         object.__setattr__(self, "_dem_xy", own)
         object.__setattr__(self, "_dem_affine", np.array(inverse[:6]))
-        object.__setattr__(self, "_around", ((west + east) / 2.0, turn))
+        object.__setattr__(self, "_around", (middle, turn))
 
     def at(self, window: Window) -> Positions:
         """Return the positions of a window's pixel centres."""
@@ -125,28 +141,60 @@ class Ground:
 
     def at(self, window: Window) -> Positions:
         """Return the positions of the pixel centres of a window within."""
+        chain = self._chain(window)
+        if chain is None:
+            return self.geometry.exactly(window)
+        found = Positions(*np.empty((3, *window.shape)))
+        if chain.surface.size == 0:
+            for values in found:
+                values[:] = np.nan
+            return found
+        ground.to_image(*chain.arguments, *found)
+        for cell in chain.failed:
+            place = cell.slices_in(window)
+            for values, exact in zip(found, self.geometry.exactly(cell), strict=True):
+                values[place] = exact
+        return found
+
+    def orthorectify(
+        self, window: Window, source: Held, *, fill: float, begin: int, out: NDArray[Any]
+    ) -> int:
+        """Put an image of which a part is held, bilinearly, in its place in a window within: all in one pass.
+
+        The window's first row is row `begin` of `out`, and its columns are all of it. Returns how many rows were made:
+        the rest needs more of the image, or another way to its positions.
+        """
+        chain = self._chain(window)
+        values = np.ascontiguousarray(source.values)
+        integer = values.dtype.kind in "iu"
+        wide = integer and values.dtype.itemsize > 4  # its limits are no real numbers
+        if chain is None or chain.surface.size == 0 or chain.failed or wide:
+            return 0
+        limits = np.iinfo(values.dtype) if integer else None
+        return int(
+            orthorectify.orthorectify(
+                *chain.arguments, values, (source.window.row, source.window.col), source.grid.shape,
+                math.nan if source.nodata is None else float(source.nodata), fill, True,
+                float(limits.min) if limits else 0.0, float(limits.max) if limits else 0.0, integer,
+                begin, window.height, out,
+            )
+        )  # fmt: skip
+
+    def _chain(self, window: Window) -> _Chain | None:
+        """Return the way of a window within; None where it has to be gone step by step."""
         geometry = self.geometry
         nodes = self.lonlat.below(window)
         own = nodes if self.dem_xy is None else self.dem_xy.below(window)
         below = geometry.dem_window(own.values)
         if window.size == 0 or below is None or geometry.dem.interpolation != "bilinear":
-            return geometry.exactly(window)
-        found = Positions(*np.empty((3, *window.shape)))
-        if below.size == 0:
-            for values in found:
-                values[:] = np.nan
-            return found
-        surface = geometry.dem.surface.read(below)[0]
-        ground.to_image(
+            return None
+        surface = np.ascontiguousarray(geometry.dem.surface.read(below)[0])
+        arguments = (
             geometry.rpc.packed, nodes.values, own.values if self.dem_xy else nodes.values[:0],
             nodes.first_cell, nodes.step, (window.row, window.col), surface, (below.row, below.col),
-            geometry._dem_affine, geometry._around, *found,
+            geometry._dem_affine, geometry._around,
         )  # fmt: skip
-        for cell in {*nodes.failed, *own.failed}:
-            place = cell.slices_in(window)
-            for values, exact in zip(found, geometry.exactly(cell), strict=True):
-                values[place] = exact
-        return found
+        return _Chain(arguments, surface, {*nodes.failed, *own.failed})
 
     def image_window(self, window: Window, *, shape: tuple[int, int]) -> Window | None:
         """Return the part of an image that a window sees, on whatever height its ground may lie; None if unknown."""

@@ -28,6 +28,50 @@ class Mosaic:
     """Several orthoimages on one grid, put together pixel by pixel.
 
     A pixel has data in an image where one of its bands has. All its bands come from one image.
+
+    Examples
+    --------
+    Two images side by side, straight from above over flat ground; `common_grids` finds the grid of both:
+
+    >>> from affine import Affine
+    >>> from trueground import ArrayRaster, Dem, Mosaic, Orthoimage, Rpc, common_grids
+    >>> down, right, one = (
+    ...     (*terms, *[0.0] * 16) for terms in ((0, 0, -1, 0), (0, 1, 0, 0), (1, 0, 0, 0))
+    ... )
+    >>> rpcs = [
+    ...     Rpc(
+    ...         line_off=49.5,
+    ...         samp_off=49.5,
+    ...         lat_off=0.0,
+    ...         long_off=lon,
+    ...         height_off=0.0,
+    ...         line_scale=50.0,
+    ...         samp_scale=50.0,
+    ...         lat_scale=5e-4,
+    ...         long_scale=5e-4,
+    ...         height_scale=500.0,
+    ...         line_num=down,
+    ...         line_den=one,
+    ...         samp_num=right,
+    ...         samp_den=one,
+    ...     )
+    ...     for lon in (7.0, 7.0008)
+    ... ]
+    >>> pixels = Grid(crs=None, transform=Affine.identity(), shape=(100, 100))
+    >>> images = [
+    ...     ArrayRaster(array=np.full(pixels.shape, k, np.uint8), grid=pixels, nodata=0)
+    ...     for k in (1, 2)
+    ... ]
+    >>> flat = Grid(crs=WGS84, transform=Affine(0.01, 0, 6.98, 0, -0.01, 0.02), shape=(4, 4))
+    >>> dem = Dem.open(
+    ...     ArrayRaster(array=np.zeros(flat.shape, np.float32), grid=flat), heights="ellipsoid"
+    ... )
+    >>> views = list(zip(images, rpcs))
+    >>> grids = common_grids(views, dem, same=True)
+    >>> ortho = [Orthoimage(image=i, rpc=r, dem=dem, grid=g) for (i, r), g in zip(views, grids)]
+    >>> shown = Mosaic(images=tuple(ortho), rule="first").read(grids[0].window)
+    >>> [int((shown == k).sum() / (shown > 0).sum() * 100.0 + 0.5) for k in (1, 2)]
+    [56, 44]
     """
 
     images: tuple[Orthoimage, ...]

@@ -127,6 +127,10 @@ class Occlusion:
         hidden, unknown = (int(np.count_nonzero(mask == n)) for n in (HIDDEN, UNKNOWN))
         self._counts[window] = hidden, mask.size - unknown
 
+    def counted(self, window: Window) -> tuple[int, int]:
+        """Return the hidden pixels, and all that the image shows, of a window counted before; else zeros."""
+        return self._counts.get(window, (0, 0))
+
     def share(self) -> float | None:
         """Return the share of hidden pixels of the windows counted so far, among those that the image shows.
 

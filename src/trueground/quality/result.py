@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 from dataclasses import asdict, dataclass, fields
@@ -141,11 +143,25 @@ class Residuals:
             return math.nan, math.nan
         return float(np.median(self.east[self.known])), float(np.median(self.north[self.known]))
 
+    def table(self) -> dict[str, Float]:
+        """Return all places by column; those of which nothing is known are left out."""
+        columns = ("x", "y", "east", "north", "d_row", "d_col", "d_height", "weight")
+        arrays = {name: getattr(self, name) for name in columns}
+        return {name: values for name, values in arrays.items() if np.isfinite(values).any()}
+
+    def to_csv(self) -> str:
+        """Return all places as CSV; what is not known is empty."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        table = self.table()
+        writer.writerow(["label", *table])
+        for label, *values in zip(self.label, *(v.tolist() for v in table.values()), strict=True):
+            writer.writerow([label, *(repr(v) if math.isfinite(v) else "" for v in values)])
+        return out.getvalue()
+
     def to_dict(self) -> dict[str, Any]:
         """Return numbers and vectors as JSON has them."""
         east, north = self.median
-        columns = ("x", "y", "east", "north", "d_row", "d_col", "d_height", "weight")
-        arrays = {name: getattr(self, name) for name in columns}
         return {
             "against": self.against,
             "count": int(self.known.sum()),
@@ -156,7 +172,7 @@ class Residuals:
             "median_north_m": north,
             "refused": dict(self.refused),
             "label": list(self.label),
-            **{name: values.tolist() for name, values in arrays.items() if np.isfinite(values).any()},
+            **{name: values.tolist() for name, values in self.table().items()},
         }  # fmt: skip
 
 

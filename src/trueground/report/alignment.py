@@ -51,6 +51,7 @@ _STATISTICS = {
     "rmse": "RMSE [m]",
     "le90": "LE90 [m]",
 }
+_ADDED = {"q05": "5 % [m]", "median": "Median [m]", "q95": "95 % [m]"}
 _PARTICULARS = {
     "method": "Method",
     "parameters": "Parameters",
@@ -135,10 +136,15 @@ def alignment_sentence(result: Mapping[str, Any], *, moving: str, fixed: str) ->
         f"{towards(y, ('north', 'south'), unit, decimals=flat)} and "
         f"{towards(z, ('up', 'down'), decimals=up)}"
     )
+    names = [str(c.get("method")) for c in _corrections(result)]
+    corrected = f"corrected ({', '.join(names)})" if names else ""
+    done = f"moved {moved}"
+    if names:
+        done = f"{corrected} and {done}" if any((x, y, z)) else corrected
     before, after = _nmads(result)
     gain = f"; the NMAD of their difference went from {quantity(before)} to {quantity(after)}"
     known = before is not None and after is not None
-    return f"{moving} was moved {moved} onto {fixed}{gain if known else ''}."
+    return f"{moving} was {done} onto {fixed}{gain if known else ''}."
 
 
 def alignment_facts(result: Mapping[str, Any]) -> tuple[Fact, ...]:
@@ -165,6 +171,8 @@ def alignment_sections(result: Mapping[str, Any], maps: Differences) -> tuple[Se
         histogram_section(maps, before, after, reach=max(abs(median) + 4.0 * spread, limit)),
         maps_section(maps, limit),
     ]
+    if _corrections(result):
+        sections.append(_corrections_section(_corrections(result)))
     iterations = result.get("iterations")
     if isinstance(iterations, Sequence) and iterations and isinstance(iterations[0], Mapping):
         sections.append(_iterations_section(iterations))
@@ -248,6 +256,36 @@ def _statistics_section(
         columns=("", "Before", "After", "Change"),
         rows=tuple(rows),
         note=" ".join(note for name, note in _GLOSSARY.items() if before[name] is not None),
+    )
+
+
+def _corrections(result: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return what was added to the heights, as the result of a pipeline has it."""
+    found = result.get("corrections") or ()
+    return [c for c in found if isinstance(c, Mapping)]
+
+
+def _corrections_section(corrections: Sequence[Mapping[str, Any]]) -> TableSection:
+    rows = []
+    for one in corrections:
+        samples = one.get("on_samples") or {}
+        added = samples.get("added") or {}
+        values = [as_number(added.get(name)) for name in _ADDED]
+        values += [as_number(one.get(f"nmad_{when}")) for when in ("before", "after")]
+        places = decimals_for(values)
+        rows.append(
+            (
+                plain(one.get("method")),
+                plain(one.get("summary")),
+                *(number(v, decimals=places) for v in values),
+            )
+        )
+    return TableSection(
+        anchor="corrections",
+        heading="Corrections of the heights",
+        text="What was added to the moving DEM, in the order in which it was found, on the cells of the fit.",
+        columns=("Method", "Function", *_ADDED.values(), "NMAD before [m]", "NMAD after [m]"),
+        rows=tuple(rows),
     )
 
 

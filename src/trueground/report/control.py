@@ -14,6 +14,7 @@ from trueground.plot.residuals import plot_arrows, plot_residuals
 from trueground.raster import Raster
 from trueground.report.page import (
     CommandSection,
+    Download,
     Fact,
     Page,
     PicturesSection,
@@ -181,9 +182,12 @@ def _patch_sections(result: Refinement | AutomaticControl) -> tuple[Section, ...
         anchor="patches",
         half=True,
         heading="Patches",
-        text="The best textured place of each cell of a mesh over the reference.",
+        text="The best textured place of each cell of a mesh over the ground that both images show.",
         columns=("", "Patches", "Share"),
         rows=tuple((word, str(n), f"{100.0 * n / total:.0f} %") for word, n in counts.items()),
+        download=Download(
+            name="patches.csv", label=f"All {total} patches as CSV", text=result.to_csv()
+        ),
     )
     rounds = TableSection(
         anchor="matching",
@@ -249,6 +253,7 @@ def _points_section(found: Refinement) -> Section:
         columns=("Point", "Row", "Column", "Row before", "Column before", "Row after", "Column after", "Weight"),
         rows=rows,
         note=f"{more} more with smaller errors." if more > 0 else "",
+        download=Download(name="points.csv", label=f"All {len(found.gcps)} as CSV", text=found.to_csv()),
     )  # fmt: skip
 
 

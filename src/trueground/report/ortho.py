@@ -20,7 +20,15 @@ from trueground.report.ortho_pictures import (
     sight_picture,
     vectors_picture,
 )
-from trueground.report.page import Fact, Page, PicturesSection, Section, SwipeSection, TableSection
+from trueground.report.page import (
+    Download,
+    Fact,
+    Page,
+    PicturesSection,
+    Section,
+    SwipeSection,
+    TableSection,
+)
 from trueground.report.pictures import placed_picture
 from trueground.report.solvers import percent
 from trueground.report.text import (
@@ -293,7 +301,7 @@ def _vectors_table(vectors: Residuals, *, anchor: str) -> TableSection:
     return TableSection(
         anchor=anchor,
         heading="Residuals",
-        text=f"Shown less true, {some}; all of them stand in the JSON file beside this page.",
+        text=f"Shown less true, {some}.",
         columns=("place", "x", "y", "east [m]", "north [m]", "distance [m]", *more),
         rows=tuple(rows),
         note="CE90: nine of ten places are off by less, on the ground."
@@ -301,6 +309,11 @@ def _vectors_table(vectors: Residuals, *, anchor: str) -> TableSection:
             " Rows and columns: measured less projected by the RPC at the point's own height."
             if in_image
             else " Match: coherence of the patch, 1 for identical ones."
+        ),
+        download=Download(
+            name=f"{anchor.removesuffix('-table')}.csv",
+            label=f"All {len(order)} as CSV",
+            text=vectors.to_csv(),
         ),
     )
 

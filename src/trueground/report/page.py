@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import platform
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -58,6 +59,24 @@ class Legend:
     title: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """A file inside the page, for a link that saves it."""
+
+    name: str
+    """Of the file that is saved."""
+    label: str
+    """Of the link."""
+    text: str
+    """What the file holds: CSV."""
+
+    @property
+    def href(self) -> str:
+        """Data URI."""
+        content = base64.b64encode(self.text.encode()).decode("ascii")
+        return f"data:text/csv;charset=utf-8;base64,{content}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Section:
     """A part of the page with a heading; each kind has its template."""
@@ -85,6 +104,8 @@ class TableSection(Section):
     """Cells are numbers, to be set flush right."""
     note: str = ""
     """Below the table."""
+    download: Download | None = None
+    """All of it, with all digits."""
 
 
 @dataclass(frozen=True, kw_only=True)
