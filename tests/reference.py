@@ -69,6 +69,17 @@ def cubic(source, row, col):
     return float(wr @ nodes @ wc)
 
 
+def met(surface, source, row, col, lean, base):
+    """Place and height at which a leaning line meets a surface: its foot at `base`, `lean` off for each metre."""
+    height = base
+    for _ in range(500):
+        place = row - lean[0] * (height - base), col - lean[1] * (height - base)
+        before, height = height, surface(source, *place)
+        if math.isnan(height) or abs(height - before) < 1e-9:
+            break
+    return place, height
+
+
 def image_bilinear(source, row, col, nodata, fill):
     """Weights of invalid neighbours go to valid ones; the pixel that holds the point decides."""
 

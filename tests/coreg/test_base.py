@@ -16,7 +16,8 @@ from scipy.ndimage import map_coordinates
 from scipy.spatial.transform import Rotation
 
 from known_terrain import ORIGIN, UTM33, dem, grid, height
-from trueground.coreg import Alignment, base
+from trueground.coreg import Alignment
+from trueground.coreg import aligned as aligned_module
 from trueground.coreg.base import translation
 from trueground.datum_shift import converted
 from trueground.errors import InputError
@@ -295,14 +296,14 @@ def test_where_the_lattice_of_the_shift_does_not_hold_it_is_exact(monkeypatch, s
     aligned = alignment(shift, crs=CRS.from_epsg(3413).to_wkt()).apply(source)
     want = aligned._shift_at(*on.window.pixel_centres(), shift)
     if south is not None:  # as of a projection that is not defined beyond
-        project = base.project
+        project = aligned_module.project
 
         def short(source, target, x, y):
             px, py = project(source, target, x, y)
             beyond = source == on.crs and np.broadcast_to(y, px.shape) < south
             return np.where(beyond, np.nan, px), np.where(beyond, np.nan, py)
 
-        monkeypatch.setattr(base, "project", short)
+        monkeypatch.setattr(aligned_module, "project", short)
     for one, two in zip(aligned._shift_in_pixels(on.window, shift), want, strict=True):
         np.testing.assert_allclose(one, two, atol=2e-4)  # px
 

@@ -261,14 +261,6 @@ def test_nothing_valid():
         NuthKaab().fit(dem(on), dem(on), valid=nothing)
 
 
-def test_a_reference_in_degrees_is_refused():
-    lonlat = Grid(
-        crs=CRS.from_epsg(4326), transform=Affine(1e-3, 0, 15, 0, -1e-3, 72), shape=(50, 50)
-    )
-    with pytest.raises(InputError, match=r"degrees.*gdalwarp -t_srs"):
-        NuthKaab().fit(dem(lonlat), dem(grid()))
-
-
 def test_more_than_one_band_is_refused():
     on = grid((50, 50))
     two = ArrayRaster(array=np.zeros((2, 50, 50), dtype=np.float32), grid=on)
@@ -289,7 +281,7 @@ def test_progress_counts_iterations():
     calls = []
     on = grid((100, 100))
     result = NuthKaab().fit(dem(on), dem(on, SHIFT), progress=lambda *a: calls.append(a))
-    assert calls == [(k, 20) for k in range(1, len(result.iterations) + 1)]
+    assert calls == [(k, 50) for k in range(1, len(result.iterations) + 1)]
 
 
 # A twin of xDEM's implementation, written from its description: slopes by pixel, scipy's fits.
@@ -341,7 +333,7 @@ def test_longyearbyen(data_folder):
     assert found(result) == pytest.approx((10.00, 1.95, -1.97), abs=0.06)
     assert result.nmad_before == pytest.approx(2.574, abs=0.02)
     assert result.nmad_after == pytest.approx(1.25, abs=0.02)
-    assert result.samples > 1_100_000
+    assert result.samples > 800_000
 
 
 def test_height_is_what_the_tests_say_it_is():

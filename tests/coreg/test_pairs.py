@@ -10,8 +10,10 @@ from affine import Affine
 from pyproj import CRS, Transformer
 
 from known_terrain import UTM33, dem, grid
-from trueground.coreg import NuthKaab, VerticalShift, pairs
-from trueground.coreg.pairs import Pair, _hash
+from trueground.coreg import Alignment, NuthKaab, VerticalShift, cells, pairs
+from trueground.coreg.base import translation
+from trueground.coreg.cells import hashed
+from trueground.coreg.pairs import Pair
 from trueground.datum_shift import converted
 from trueground.engine import Serial
 from trueground.errors import DatumError, InputError
@@ -21,18 +23,29 @@ from trueground.vertical import Datum
 
 
 def pair(reference, moving, **settings):
-    standard = {"valid": None, "engine": Serial(), "samples": 10**9, "seed": 0, "with_slopes": True}
+    standard = {"engine": Serial(), "samples": 10**9, "resampling": "bilinear"}
     return Pair.of(reference, moving, **{**standard, **settings})
 
 
+def shifted(pair, x, y):
+    """Return dh under a shift."""
+    crs = None if pair.crs is None else pair.crs.to_wkt()
+    return pair.dh(
+        Alignment(
+            matrix=translation((x, y, 0.0)), centroid=pair.centroid, crs=crs, method="test",
+            nmad_before=0.0, nmad_after=0.0, samples=0,
+        )
+    )  # fmt: skip
+
+
 def test_the_hash_belongs_to_the_pixel():
-    whole = _hash(Window(0, 0, 200, 300), 1)
-    np.testing.assert_array_equal(_hash(Window(17, 23, 50, 60), 1), whole[17:67, 23:83])
-    assert not np.array_equal(_hash(Window(0, 0, 200, 300), 2), whole)
+    whole = hashed(Window(0, 0, 200, 300), 1)
+    np.testing.assert_array_equal(hashed(Window(17, 23, 50, 60), 1), whole[17:67, 23:83])
+    assert not np.array_equal(hashed(Window(0, 0, 200, 300), 2), whole)
 
 
 def test_the_hash_is_uniform_and_does_not_follow_rows_or_columns():
-    values = _hash(Window(100_000, 50_000, 500, 500), 0)
+    values = hashed(Window(100_000, 50_000, 500, 500), 0)
     assert 0.0 <= values.min() < values.max() < 1.0
     # A quarter of a million uniform numbers: standard error of a mean 0.0006, of 500: 0.013.
     assert values.mean() == pytest.approx(0.5, abs=0.003)
@@ -46,9 +59,9 @@ def test_the_hash_is_uniform_and_does_not_follow_rows_or_columns():
 def test_a_sample_has_about_its_size_and_is_within_the_whole():
     on = grid((200, 300))
     small = pair(dem(on), dem(on), samples=6000)
-    chosen = np.concatenate([c.position for _, c in small.cells])
-    assert chosen.size == pytest.approx(6000, abs=4 * 6000**0.5)
-    assert np.unique(chosen).size == chosen.size
+    x, y = small.cells.x, small.cells.y
+    assert x.size == pytest.approx(6000, abs=4 * 6000**0.5)
+    assert np.unique(np.column_stack([x, y]), axis=0).shape[0] == x.size
 
 
 @pytest.mark.parametrize("block", [16, 33, 1000])
@@ -58,9 +71,12 @@ def test_blocks_change_nothing(monkeypatch, block):
     whole = pair(reference, moving, samples=3000)
     monkeypatch.setattr(pairs, "_BLOCK", block)
     cut = pair(reference, moving, samples=3000)
-    np.testing.assert_array_equal(np.sort(cut.dh(3.0, 4.0)), np.sort(whole.dh(3.0, 4.0)))
-    for one, two in zip(cut.slopes, whole.slopes, strict=True):
+    np.testing.assert_array_equal(
+        np.sort(shifted(cut, 3.0, 4.0)), np.sort(shifted(whole, 3.0, 4.0))
+    )
+    for one, two in zip(cut.cells, whole.cells, strict=True):
         np.testing.assert_array_equal(np.sort(one), np.sort(two))
+    assert cut.centroid == whole.centroid
 
 
 TRANSFORMS = [
@@ -75,7 +91,7 @@ TRANSFORMS = [
 def test_slopes_of_a_plane(transform):
     on = grid((30, 40), transform=transform)
     plane = dem(on, surface=lambda x, y: 50 + 0.25 * (x - 5e5) - 0.5 * (y - 8e6))
-    east, north = pair(plane, plane).slopes
+    east, north = pair(plane, plane).cells[3:5]
     assert east.size == 28 * 38
     # float32 heights of 1000 m are rounded to 6e-5 m, over 30 m
     np.testing.assert_allclose(east, 0.25, atol=1e-5)
@@ -85,7 +101,7 @@ def test_slopes_of_a_plane(transform):
 def test_dh_is_reference_minus_shifted_moving():
     on = grid((60, 70))
     reference, moving = dem(on), dem(on, (40.0, -20.0, 3.0))
-    dh = pair(reference, moving).dh(40.0, -20.0)
+    dh = shifted(pair(reference, moving), 40.0, -20.0)
     np.testing.assert_allclose(dh[np.isfinite(dh)], 3.0, atol=2e-4)  # float32 at 600 m
 
 
@@ -93,7 +109,7 @@ def test_centroid():
     on = grid((60, 70))
     x, y, z = pair(dem(on), dem(on)).centroid
     assert (x, y) == ((on.bounds[0] + on.bounds[2]) / 2, (on.bounds[1] + on.bounds[3]) / 2)
-    assert z == pytest.approx(np.median(dem(on).array[0, 1:-1, 1:-1]))
+    assert z == pytest.approx(np.median(dem(on).array[0, 1:-1, 1:-1]), abs=6e-4)
 
 
 def test_a_mask_s_gaps_are_not_valid():
@@ -101,14 +117,14 @@ def test_a_mask_s_gaps_are_not_valid():
     mask = np.ones(on.shape, dtype=np.float32)
     mask[:15] = np.nan
     chosen = pair(dem(on), dem(on), valid=ArrayRaster(array=mask, grid=on), with_slopes=False)
-    assert sum(c.position.size for _, c in chosen.cells) == 15 * 30
+    assert chosen.cells.x.size == 15 * 30
     small = grid((15, 30))  # a mask that ends within the reference
     ones = ArrayRaster(array=np.ones(small.shape, dtype=np.uint8), grid=small)
     chosen = pair(dem(on), dem(on), valid=ones, with_slopes=False)
-    assert sum(c.position.size for _, c in chosen.cells) == 15 * 30
+    assert chosen.cells.x.size == 15 * 30
     marked = ArrayRaster(array=np.ones(small.shape, dtype=np.uint8), grid=small, nodata=255)
     chosen = pair(dem(on), dem(on), valid=marked, with_slopes=False)
-    assert sum(c.position.size for _, c in chosen.cells) == 15 * 30
+    assert chosen.cells.x.size == 15 * 30
 
 
 def test_no_samples_at_all_make_no_sense():
@@ -166,24 +182,61 @@ def test_a_lazy_raster_is_kept_by_blocks(monkeypatch):
 
 
 @pytest.mark.parametrize("code", [32632, 4326])
-def test_few_cells_are_projected_alone(monkeypatch, code):
+def test_a_pair_in_two_systems(monkeypatch, code):
     on = grid((200, 210))
     to = Transformer.from_crs(UTM33, code, always_xy=True)
     west, south, east, north = to.transform_bounds(*on.bounds)
     step = ((east - west) / 200, (north - south) / 200)
     other = Grid.covering((west, south, east, north), step, crs=CRS.from_epsg(code))
-    reference, moving = dem(on), dem(other)
 
-    def sorted_dh(**settings):
-        return np.sort(pair(reference, moving, with_slopes=False, **settings).dh(3.0, 4.0))
+    def sorted_dh():
+        return np.sort(
+            shifted(pair(dem(on), dem(other), with_slopes=False, samples=3000), 3.0, 4.0)
+        )
 
-    with monkeypatch.context() as patch:
-        patch.setattr(pairs, "_SPARSE", 0.0)
-        by_lattice = sorted_dh(samples=3000)
-    monkeypatch.setattr(pairs.PixelMap, "at", None)  # would be all cells of a block
-    alone = sorted_dh(samples=3000)
-    # A lattice may be off by 1e-3 px of 20 m; slopes are below 1.
-    np.testing.assert_allclose(alone, by_lattice, atol=2e-3)
+    all_at_once = sorted_dh()
+    # The same terrain, shifted by (3, 4) m under slopes below 1, with the sag of bilinear cells.
+    assert np.nanmax(np.abs(all_at_once)) < 5.0
     for block in (16, 77):
         monkeypatch.setattr(pairs, "_BLOCK", block)
-        np.testing.assert_array_equal(sorted_dh(samples=3000), alone)
+        np.testing.assert_allclose(sorted_dh(), all_at_once, atol=1e-6)
+
+
+def test_a_reference_in_degrees_is_looked_at_in_metres(monkeypatch):
+    on = grid((200, 210))
+    to = Transformer.from_crs(UTM33, 4326, always_xy=True)
+    west, south, east, north = to.transform_bounds(*on.bounds)
+    there = Grid.covering(
+        (west, south, east, north), ((east - west) / 200, (north - south) / 200), crs=CRS(4326)
+    )
+    plane = dem(there, surface=lambda x, y: 50 + 0.25 * (x - 5e5) - 0.5 * (y - 8e6))
+    for sparse in (0.0, 2.0):  # by the lattice, and each cell alone
+        monkeypatch.setattr(cells, "_SPARSE", sparse)
+        looked = pair(plane, plane)
+        assert looked.crs == UTM33
+        x, y, z, east_slope, north_slope, weight = looked.cells
+        # The lattice may be off by 1e-3 px of 20 m, float32 by 6e-5 m.
+        np.testing.assert_allclose(z, 50 + 0.25 * (x - 5e5) - 0.5 * (y - 8e6), atol=0.02)
+        np.testing.assert_allclose(east_slope, 0.25, atol=2e-5)
+        np.testing.assert_allclose(north_slope, -0.5, atol=2e-5)
+        assert (weight == 1.0).all()
+    assert looked.pixel == pytest.approx(20.0, rel=0.05)
+
+
+def test_weights_lie_where_they_say():
+    on = grid((40, 50))
+    half = grid((20, 50))  # weights for the northern half alone
+    given = np.full(half.shape, 4.0, dtype=np.float32)
+    given[:5] = 0.0
+    chosen = pair(dem(on), dem(on), weights=ArrayRaster(array=given, grid=half), with_slopes=False)
+    assert chosen.cells.x.size == 15 * 50
+    assert (chosen.cells.weight == 4.0).all()
+    assert chosen.cells.y.max() < on.bounds[3] - 5 * 20.0
+
+
+def test_slopes_may_be_limited():
+    on = grid((100, 110))
+    chosen = pair(dem(on), dem(on), slope_range=(2.0, 6.0)).cells
+    slope = np.degrees(np.arctan(np.hypot(chosen.slope_x, chosen.slope_y)))
+    assert 2.0 <= slope.min() < slope.max() <= 6.0
+    assert 0 < chosen.x.size < pair(dem(on), dem(on)).cells.x.size

@@ -63,8 +63,8 @@ def test_errors():
 
 
 def test_methods_have_names_and_progress():
-    assert set(METHODS) == {"lzd", "nuth-kaab", "vertical-shift"}
+    assert {"lzd", "nuth-kaab", "vertical-shift"} <= set(METHODS)
     on, calls = grid((20, 20)), []
     result = METHODS["vertical-shift"]().fit(dem(on), dem(on), progress=lambda *a: calls.append(a))
-    assert calls == [(1, 1)]
+    assert calls == [(1, 50)]
     assert result.method == "vertical-shift"

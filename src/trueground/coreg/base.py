@@ -1,36 +1,33 @@
-"""What all coregistration methods share: the result of a fit, and the DEM that it moves."""
+"""What all coregistration methods share: the result of a fit."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
+from trueground.coreg import motion
 from trueground.datum_shift import in_datum_of
 from trueground.engine import Engine, Progress
 from trueground.errors import InputError
-from trueground.grid import Grid, Window
-from trueground.kernels import lattice
-from trueground.projection import GridProjection, count_longitudes_as, project, same_place
-from trueground.raster import Raster, as_float, computed, name_of
-from trueground.sampling import Resampling, check_resampling, sample_surface
-from trueground.surface import ComputedSurface
-from trueground.warp import PixelMap
+from trueground.grid import Grid
+from trueground.pointcloud import PointCloud
+from trueground.projection import project
+from trueground.raster import Raster, as_float, name_of
+from trueground.sampling import Resampling
+
+if TYPE_CHECKING:
+    from trueground.coreg.aligned import AlignedDem
 
 Float = NDArray[np.float64]
 Matrix = tuple[tuple[float, ...], ...]
-_LATTICE = 64  # px between the corners of a cell on which a shift is interpolated
-_LATTICE_TOLERANCE = 1e-4  # px
-_QUARTER = np.array([0.375, 0.75, -0.125])  # weights of three nodes at a quarter of a cell
-_RIGID_ROUNDS = 30
 _MOST_SCALE = 0.1  # by which an alignment may scale; more is no alignment of two DEMs of one ground
-_RIGID_TOLERANCE = 1e-6  # px
 
 
 class Method(Protocol):
@@ -38,10 +35,12 @@ class Method(Protocol):
 
     def fit(
         self,
-        reference: Raster,
-        moving: Raster,
+        reference: Raster | PointCloud,
+        moving: Raster | PointCloud,
         *,
         valid: Raster | None = None,
+        weights: Raster | None = None,
+        initial: Alignment | None = None,
         engine: Engine | None = None,
         progress: Progress | None = None,
     ) -> Alignment:
@@ -69,6 +68,15 @@ class Alignment:
     """For each iteration what was found."""
     converged: bool = True
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    on_samples: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Median, NMAD and RMSE [m] of reference - moving on the cells used, `before` and `after`."""
+    covariance: Matrix | None = None
+    """Of the shifts [m] and, where they were found, of rotations about x, y, z [rad] and the scale: 3, 6 or 7 square,
+    about `centroid`; 0 for what was not looked for. None where there are too few cells to tell."""
+    effective_samples: float = float("nan")
+    """How many independent cells would fix the motion as well."""
+    warnings: tuple[str, ...] = ()
+    """What is weakly fixed."""
     statistics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Figures of reference - moving on all usable cells, `before` and `after`, where asked for."""
 
@@ -94,7 +102,13 @@ class Alignment:
         if centroid.shape != (3,) or not np.isfinite(centroid).all():
             msg = f"centroid {self.centroid}: must be three finite numbers x, y, z"
             raise InputError(msg)
-        object.__setattr__(self, "matrix", tuple(tuple(float(v) for v in line) for line in matrix))
+        object.__setattr__(self, "matrix", _tuples(matrix))
+        if self.covariance is not None:
+            covariance = np.asarray(self.covariance, dtype=np.float64)
+            if covariance.shape not in ((3, 3), (6, 6), (7, 7)):
+                msg = f"covariance of shape {covariance.shape}: must be 3, 6 or 7 square"
+                raise InputError(msg)
+            object.__setattr__(self, "covariance", _tuples(covariance))
         object.__setattr__(self, "centroid", tuple(centroid.tolist()))
 
     @property
@@ -113,18 +127,72 @@ class Alignment:
         return self.matrix[2][3]
 
     @property
+    def errors(self) -> tuple[float, ...]:
+        """Standard errors of the shifts [m], and of rotations [degrees] and the scale where they were found."""
+        if self.covariance is None:
+            return (float("nan"),) * 3
+        found = np.sqrt(np.diag(np.asarray(self.covariance)))
+        found[3:6] = np.degrees(found[3:6])
+        return tuple(found.tolist())
+
+    @property
+    def matrix_about_origin(self) -> Matrix:
+        """The same motion about the origin of the CRS: what tools without a centroid ask for.
+
+        A rotation's shift is then made of the coordinates' millions: 1e-9 of them are lost, millimetres.
+        """
+        return _tuples(motion.about(self.matrix, self.centroid, (0.0, 0.0, 0.0)))
+
+    def inverse(self) -> Alignment:
+        """Return the alignment that undoes this one: it brings the reference onto the moving DEM."""
+        return replace(
+            self,
+            matrix=_tuples(motion.invert(self.matrix, self.centroid)),
+            nmad_before=self.nmad_after,
+            nmad_after=self.nmad_before,
+            on_samples={
+                "before": self.on_samples.get("after", {}),
+                "after": self.on_samples.get("before", {}),
+            },
+            method=f"inverse of {self.method}",
+            iterations=(),
+            statistics={},
+        )
+
+    def transform(
+        self, x: ArrayLike, y: ArrayLike, z: ArrayLike, *, crs: CRS | None = None
+    ) -> tuple[Float, Float, Float]:
+        """Move points as the DEM is moved.
+
+        Parameters
+        ----------
+        x, y, z
+            Places and heights [m].
+        crs
+            What x and y count in; the alignment's own CRS by default.
+
+        Returns
+        -------
+        x, y, z
+            In the same CRS.
+        """
+        x, y, z = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in (x, y, z)))
+        own = None if self.crs is None else CRS.from_wkt(self.crs)
+        if crs is None or own is None:
+            return motion.transform_points(self.matrix, self.centroid, x, y, z)
+        there = *project(crs, own, x, y), z
+        x, y, z = motion.transform_points(self.matrix, self.centroid, *there)
+        return *project(own, crs, x, y), z
+
+    @property
     def scale(self) -> float:
         """What lengths about the centroid are multiplied by."""
-        return float(np.cbrt(np.linalg.det(np.asarray(self.matrix)[:3, :3])))
+        return motion.scale(self.matrix)
 
     @property
     def rotations(self) -> tuple[float, float, float]:
         """Angles [degrees] about the x, y and z axis through the centroid, applied in this order."""
-        r = np.asarray(self.matrix)[:3, :3] / self.scale
-        about_x = np.arctan2(r[2, 1], r[2, 2])
-        about_y = -np.arcsin(np.clip(r[2, 0], -1.0, 1.0))
-        about_z = np.arctan2(r[1, 0], r[0, 0])
-        return tuple(float(np.degrees(a)) for a in (about_x, about_y, about_z))  # type: ignore[return-value]
+        return motion.rotations(self.matrix)
 
     def __str__(self) -> str:
         return (
@@ -153,6 +221,8 @@ class Alignment:
         InputError
             Where the raster has more than one band.
         """
+        from trueground.coreg.aligned import AlignedDem  # it holds an alignment
+
         if dem.count != 1:
             msg = f"{name_of(dem)} has {dem.count} bands; a DEM has one"
             raise InputError(msg)
@@ -170,11 +240,19 @@ class Alignment:
             "shift_z": self.shift_z,
             "matrix": self.matrix,
             "centroid": self.centroid,
+            "matrix_about_origin": self.matrix_about_origin,
+            "rotations": self.rotations,
+            "scale": self.scale,
+            "covariance": self.covariance,
+            "errors": self.errors,
+            "effective_samples": self.effective_samples,
             "nmad_before": self.nmad_before,
             "nmad_after": self.nmad_after,
             "method": self.method,
             "samples": self.samples,
             "converged": self.converged,
+            "warnings": list(self.warnings),
+            "on_samples": {k: dict(v) for k, v in self.on_samples.items()},
             "iterations": [dict(i) for i in self.iterations],
             "parameters": dict(self.parameters),
             "statistics": {k: dict(v) for k, v in self.statistics.items()},
@@ -195,7 +273,6 @@ class Alignment:
         InputError
             Where the text is not such JSON.
         """
-        nan = float("nan")
         try:
             items = json.loads(text)
             shifts = [float(items[f"shift_{a}"]) for a in "xyz"]
@@ -205,19 +282,19 @@ class Alignment:
                 centroid=items["centroid"],
                 crs=None if crs is None else CRS.from_user_input(crs).to_wkt(),
                 method=str(items.get("method", "unknown")),
-                nmad_before=_or_nan(items.get("nmad_before")),
-                nmad_after=_or_nan(items.get("nmad_after")),
+                nmad_before=float(_or_nan(items.get("nmad_before"))),
+                nmad_after=float(_or_nan(items.get("nmad_after"))),
                 samples=int(items.get("samples", 0)),
                 iterations=tuple(
-                    {k: nan if v is None else v for k, v in i.items()}
-                    for i in items.get("iterations", ())
+                    {k: _or_nan(v) for k, v in i.items()} for i in items.get("iterations", ())
                 ),
                 converged=bool(items.get("converged", True)),
                 parameters=dict(items.get("parameters", {})),
-                statistics={
-                    name: {k: nan if v is None else v for k, v in figures.items()}
-                    for name, figures in items.get("statistics", {}).items()
-                },
+                statistics=_figures(items.get("statistics", {})),
+                on_samples=_figures(items.get("on_samples", {})),
+                covariance=items.get("covariance"),
+                effective_samples=float(_or_nan(items.get("effective_samples"))),
+                warnings=tuple(str(w) for w in items.get("warnings", ())),
             )
         except (ValueError, KeyError, TypeError, AttributeError, CRSError) as error:
             msg = (
@@ -233,6 +310,30 @@ class Alignment:
             raise InputError(msg)
         return found
 
+    def to_xdem_meta(self) -> dict[str, Any]:
+        """Return what xDEM keeps in `coreg.meta["outputs"]["affine"]`: shifts to add, matrix and its centroid."""
+        return {
+            "shift_x": self.shift_x,
+            "shift_y": self.shift_y,
+            "shift_z": self.shift_z,
+            "matrix": np.asarray(self.matrix),
+            "centroid": self.centroid,
+        }
+
+    @classmethod
+    def of_shift(
+        cls, shift_x: float, shift_y: float, shift_z: float = 0.0, *, crs: CRS | None = None
+    ) -> Alignment:
+        """Return a shift [m] that is known from elsewhere, to begin a fit with or to apply.
+
+        `crs` is what it counts in; by default that of the DEM that it is applied to.
+        """
+        return cls(
+            matrix=translation((shift_x, shift_y, shift_z)), centroid=(0.0, 0.0, 0.0),
+            crs=None if crs is None else crs.to_wkt(), method="given",
+            nmad_before=float("nan"), nmad_after=float("nan"), samples=0,
+        )  # fmt: skip
+
     def with_statistics(self, **statistics: Mapping[str, float]) -> Alignment:
         """Return the same alignment with figures of the differences."""
         return replace(self, statistics={**self.statistics, **statistics})
@@ -242,11 +343,19 @@ def translation(shift: ArrayLike) -> Matrix:
     """Return the 4 x 4 matrix of a shift (x, y, z)."""
     matrix = np.eye(4)
     matrix[:3, 3] = np.asarray(shift, dtype=np.float64)
-    return tuple(tuple(float(v) for v in line) for line in matrix)
+    return _tuples(matrix)
 
 
-def _or_nan(value: float | None) -> float:
-    return float("nan") if value is None else float(value)
+def _tuples(matrix: ArrayLike) -> Matrix:
+    return tuple(tuple(float(v) for v in line) for line in np.asarray(matrix, dtype=np.float64))
+
+
+def _or_nan(value: Any) -> Any:
+    return float("nan") if value is None else value
+
+
+def _figures(items: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    return {name: {k: _or_nan(v) for k, v in figures.items()} for name, figures in items.items()}
 
 
 def _without_nan(value: Any) -> Any:
@@ -258,167 +367,3 @@ def _without_nan(value: Any) -> Any:
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value
-
-
-@dataclass(frozen=True, kw_only=True)
-class AlignedDem(ComputedSurface):
-    """A DEM moved by an alignment, on any grid, resampled once."""
-
-    source: Raster
-    """The moving DEM, float32."""
-    alignment: Alignment
-    grid: Grid
-    resampling: Resampling = "bilinear"
-    _map: PixelMap = field(init=False, repr=False, compare=False)
-    """From the cells of the result to those of the source where nothing moves."""
-    _crs: CRS | None = field(init=False, repr=False, compare=False)
-    """System of the alignment."""
-
-    def __post_init__(self) -> None:
-        check_resampling(self.resampling)
-        own, declared = self.source.grid.crs, self.alignment.crs
-        crs = own if own is None or declared is None else CRS.from_wkt(declared)
-        object.__setattr__(self, "_crs", crs)
-        object.__setattr__(self, "_map", PixelMap(source=self.grid, target=self.source.grid))
-
-    def read(self, window: Window) -> NDArray[np.float32]:
-        """Return a window of the moved DEM."""
-        return computed(self, window, self._compute)
-
-    def _compute(self, window: Window) -> NDArray[np.float32]:
-        matrix = np.asarray(self.alignment.matrix)
-        if np.array_equal(matrix[:3, :3], np.eye(3)):
-            height = self._shifted(window, matrix[:3, 3])
-        else:
-            height = self._rotated(window, matrix)
-        out: NDArray[np.float32] = height[np.newaxis].astype(np.float32)
-        return out
-
-    @property
-    def _same_system(self) -> bool:
-        crs, own = self._crs, self.source.grid.crs
-        return crs is None or own is None or same_place(crs, own)
-
-    def _shifted(self, window: Window, shift: Float) -> Float:
-        """Sample where each cell was before the shift."""
-        source = self.source.grid
-        row, col = self._map.at(window)
-        if self._same_system:
-            t = source.transform
-            area = t.a * t.e - t.b * t.d
-            row = row - (t.a * shift[1] - t.d * shift[0]) / area
-            col = col - (t.e * shift[0] - t.b * shift[1]) / area
-        else:
-            back_row, back_col = self._shift_in_pixels(window, shift)
-            row, col = row - back_row, col - back_col
-        height = sample_surface(self.source, row, col, resampling=self.resampling)
-        return height + float(shift[2])
-
-    def _shift_in_pixels(self, window: Window, shift: Float) -> tuple[Float, Float]:
-        """Return the shift, given in another system, in rows and columns of the source.
-
-        It changes so slowly with the place (by the difference of two map projections' scale and
-        bearing) that a lattice carries it: 1e-9 of a shift of one pixel is lost. Cells of the
-        lattice that do not hold it (near a pole, or where a projection is not defined) are computed
-        pixel by pixel.
-        """
-        first = Window(window.row // _LATTICE, window.col // _LATTICE, 0, 0)
-        last_row = (window.row + window.height - 1) // _LATTICE
-        last_col = (window.col + window.width - 1) // _LATTICE
-        rows = np.arange(2 * first.row, 2 * last_row + 3) * (_LATTICE / 2.0)
-        cols = np.arange(2 * first.col, 2 * last_col + 3) * (_LATTICE / 2.0)
-        nodes = self._shift_at(rows[:, np.newaxis], cols[np.newaxis, :], shift)
-        out = np.empty(window.shape), np.empty(window.shape)
-        for node, moved in zip(nodes, out, strict=True):
-            lattice.biquadratic(
-                node, first.row, first.col, float(_LATTICE), window.row, window.col, moved
-            )
-        wrong = np.zeros(((rows.size - 1) // 2, (cols.size - 1) // 2), dtype=bool)
-        for along in (_QUARTER, _QUARTER[::-1]):  # errors along both axes add up at one of them
-            where = 0.25 if along is _QUARTER else 0.75
-            true = self._shift_at(
-                rows[:-1:2, np.newaxis] + 0.25 * _LATTICE,
-                cols[np.newaxis, :-1:2] + where * _LATTICE,
-                shift,
-            )
-            for node, exact in zip(nodes, true, strict=True):
-                cells = np.lib.stride_tricks.sliding_window_view(node, (3, 3))[::2, ::2]
-                error = np.abs(np.einsum("ijkl,k,l->ij", cells, _QUARTER, along) - exact)
-                wrong |= ~(error <= _LATTICE_TOLERANCE)  # also where it is NaN
-        for i, j in np.argwhere(wrong).tolist():
-            cell = Window(
-                (first.row + i) * _LATTICE, (first.col + j) * _LATTICE, _LATTICE, _LATTICE
-            ).intersect(window)
-            inside = cell.slices_in(window)
-            out[0][inside], out[1][inside] = self._shift_at(*cell.pixel_centres(), shift)
-        return out
-
-    def _shift_at(
-        self, rows: NDArray[Any], cols: NDArray[Any], shift: Float
-    ) -> tuple[Float, Float]:
-        """Return the shift in rows and columns of the source, exactly, at pixels of the result."""
-        crs, source = self._crs, self.source.grid
-        x, y = project(self.grid.crs, crs, *self.grid.xy(rows, cols))
-        here_x, here_y = project(crs, source.crs, x, y)
-        there_x, there_y = project(crs, source.crs, x - shift[0], y - shift[1])
-        step_x, step_y = here_x - there_x, here_y - there_y
-        if source.crs is not None and source.crs.is_geographic:
-            step_x = step_x - 360.0 * np.round(step_x / 360.0)
-        t = source.transform
-        area = t.a * t.e - t.b * t.d
-        return (t.a * step_y - t.d * step_x) / area, (t.e * step_x - t.b * step_y) / area
-
-    def _height(self, x: Float, y: Float) -> Float:
-        """Sample the moving DEM at coordinates of the alignment's system."""
-        grid = self.source.grid
-        if not self._same_system:
-            x, y = project(self._crs, grid.crs, x, y)
-        x = count_longitudes_as(grid, x)
-        return sample_surface(self.source, *grid.rowcol(x, y), resampling=self.resampling)
-
-    def _rotated(self, window: Window, matrix: Float) -> Float:
-        """Find for each cell the point of the moving surface that the transform brings there.
-
-        A rotated point's place depends on its height, so the source point is moved until its image
-        falls on the cell: a contraction by (rotation x slope), which is far below one for the
-        rotations of DEMs. Each cell is iterated until it has converged itself, whatever the others
-        do, so that it does not depend on the window.
-        """
-        x, y = (v.reshape(-1) for v in self._xy(window))
-        return self._transformed(x, y, matrix).reshape(window.shape)
-
-    def heights(self, x: Float, y: Float) -> Float:
-        """Return heights of the moved DEM [m] at points (n,) of the alignment's system; NaN where it has none."""
-        return self._transformed(x, y, np.asarray(self.alignment.matrix))
-
-    def _transformed(self, x: Float, y: Float, matrix: Float) -> Float:
-        """Find the moved surface at points; see `_rotated`."""
-        cx, cy, cz = self.alignment.centroid
-        rotation, (tx, ty, tz) = matrix[:3, :3], matrix[:3, 3]
-        # The first guess: the plane through the centroid's height.
-        flat = np.linalg.inv(rotation[:2, :2])
-        ux, uy = x - tx - cx, y - ty - cy
-        dx, dy = flat[0, 0] * ux + flat[0, 1] * uy, flat[1, 0] * ux + flat[1, 1] * uy
-        result: Float = np.full(x.size, np.nan)
-        left = np.arange(x.size)
-        for _ in range(_RIGID_ROUNDS):
-            at = dx[left], dy[left], self._height(dx[left] + cx, dy[left] + cy) - cz
-            moved = [line[0] * at[0] + line[1] * at[1] + line[2] * at[2] for line in rotation]
-            off_x, off_y = moved[0] - ux[left], moved[1] - uy[left]
-            result[left] = moved[2] + tz + cz
-            with np.errstate(invalid="ignore"):
-                far = np.hypot(off_x, off_y) > _RIGID_TOLERANCE * min(self.source.grid.resolution)
-            dx[left] -= np.where(far, off_x, 0.0)
-            dy[left] -= np.where(far, off_y, 0.0)
-            left = left[far]  # a cell that met a hole is NaN and stays so
-            if left.size == 0:
-                break
-        result[left] = np.nan
-        return result
-
-    def _xy(self, window: Window) -> tuple[Float, Float]:
-        """Return coordinates of the cells in the alignment's system."""
-        if self._crs is not None and self.grid.crs is not None:
-            return GridProjection(self.grid, self._crs).at(window)
-        x, y = self.grid.xy(*window.pixel_centres())
-        return np.broadcast_to(x, window.shape), np.broadcast_to(y, window.shape)

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trueground.coreg.base import Alignment, translation
-from trueground.coreg.pairs import Pair, require_projected, require_samples
-from trueground.engine import Engine, Progress
+from trueground.coreg import regression
+from trueground.coreg.medians import median_influence, weighted_median
+from trueground.coreg.rigid import RigidMethod, Seen
 from trueground.errors import FitError, InputError
-from trueground.raster import Raster
-from trueground.stats import nmad
 
 Float = NDArray[np.float64]
-_LEAST_SAMPLES = 100
+Estimator = Literal["aspect-bins", "robust-gradient"]
 _LEAST_BINS = 8  # of the aspect, for three unknowns that they must separate
 _FLATTEST = 1e-6  # rise over run below which aspect means nothing
-_FURTHEST = 1000.0  # px; a step beyond it is no shift but a failure
+_LEAST_RELIEF = 1e-4  # rise over run by which slopes must differ the weaker way
+_WORST_CONDITION = 1e3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NuthKaab:
+@dataclass(frozen=True, kw_only=True)
+class NuthKaab(RigidMethod):
     r"""Coregister by the cosine that a horizontal shift leaves in the difference of heights.
 
     A moving DEM that lacks a shift :math:`(s_x, s_y, s_z)` differs from the reference by
@@ -34,152 +34,153 @@ class NuthKaab:
     :math:`(dh - \mathrm{median}\, dh) / \tan\alpha` is binned by direction, a cosine is fitted to
     the medians of the bins, the shift is applied and all is repeated.
 
+    With `estimator="robust-gradient"` the same model is regressed cell by cell, :math:`dh` on the gradient, weighted by
+    Tukey's biweight. Where the model holds, both find the same shift; they differ where it does not. Steep cells weigh
+    more in the regression, so that it is more exact for noise that is the same everywhere, and is drawn by errors that
+    grow with slope; the bins weigh each direction alike, and each cell by its direction alone.
+
     References
     ----------
     Nuth & Kaab (2011), The Cryosphere 5, 271-290, doi:10.5194/tc-5-271-2011.
     """
 
-    max_iterations: int = 20
-    tolerance: float = 0.001
-    """Length of the last step [px of the reference] below which the shift has converged."""
+    estimator: Estimator = "aspect-bins"
     bins: int = 72
     """Number of bins of the direction."""
-    samples: int = 2_000_000
-    """Cells of the reference to look at, at most."""
-    seed: int = 0
-    """Chooses the cells, where there are more."""
+
+    name: ClassVar[str] = "nuth-kaab"
 
     def __post_init__(self) -> None:
-        if self.max_iterations < 1 or not self.tolerance > 0.0 or self.bins < _LEAST_BINS:
-            msg = f"{self}: iterations from 1, tolerance above 0, bins from {_LEAST_BINS}"
+        super().__post_init__()
+        if self.bins < _LEAST_BINS:
+            msg = f"{self.bins} bins of the aspect: must be at least {_LEAST_BINS}"
+            raise InputError(msg)
+        if self.estimator not in get_args(Estimator):
+            msg = f"estimator {self.estimator!r}: must be one of {', '.join(get_args(Estimator))}"
             raise InputError(msg)
 
-    def fit(
-        self,
-        reference: Raster,
-        moving: Raster,
-        *,
-        valid: Raster | None = None,
-        engine: Engine | None = None,
-        progress: Progress | None = None,
-    ) -> Alignment:
-        """Find the shift of the whole DEM.
+    def _step(self, seen: Seen) -> Float:
+        step = np.zeros(7)
+        if self.estimator == "robust-gradient":
+            design = gradient_design(seen.slope_x, seen.slope_y)
+            require_two_ways(design)
+            step[:3] = regression.robust(design, seen.dh, seen.weight)
+        else:
+            bins = _Bins.of(seen, self.bins)
+            step[:2], step[2] = bins.solve @ bins.medians, bins.middle
+        return step
 
-        Parameters
-        ----------
-        reference, moving
-            Heights [m] above the same surface; grids and CRS may differ. The reference's CRS must
-            be projected.
-        valid
-            Mask of stable terrain on any grid: cells where it is 0 are left out.
-        engine
-            Where blocks are read; threads on all processors by default.
-        progress
-            Called with iterations done and their greatest number.
+    def _influence(self, seen: Seen, rise: tuple[Float, Float]) -> Float:
+        if self.estimator == "robust-gradient":
+            design = gradient_design(seen.slope_x, seen.slope_y)
+            return regression.influence(
+                design, seen.dh, seen.weight, answers=gradient_design(*rise)
+            )
+        return _Bins.of(seen, self.bins).influence(seen, rise)
+
+
+def gradient_design(slope_x: Float, slope_y: Float) -> Float:
+    """Return (n, 3): how a difference answers to a shift in x, y and z."""
+    return np.column_stack([-slope_x, -slope_y, np.ones(slope_x.size)])
+
+
+def require_two_ways(design: Float) -> None:
+    """Raise where slopes do not differ in two directions.
+
+    Raises
+    ------
+    FitError
+        With how much they differ the weaker way.
+    """
+    slopes = design[:, :2] - design[:, :2].mean(axis=0)
+    least = float(np.sqrt(np.linalg.eigvalsh(slopes.T @ slopes / len(slopes))[0]))
+    if not least > _LEAST_RELIEF:
+        msg = (
+            f"slopes of the terrain differ by {least:.2g} only in one direction: it is flat, or all slopes face "
+            "one way, and a shift that way leaves no trace; take a larger area or vertical-shift"
+        )
+        raise FitError(msg)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Bins:
+    """Differences over the tangent of the slope, by the direction in which the ground rises."""
+
+    use: NDArray[np.bool_]
+    """(n,): cells that have a slope."""
+    steepness: Float
+    """Their tangents of the slope."""
+    number: NDArray[np.int16]
+    """Which filled bin each lies in."""
+    scaled: Float
+    """(dh - median) / tangent."""
+    medians: Float
+    """Of each filled bin."""
+    solve: Float
+    """(2, filled bins): from the medians to the shift, by least squares of a cosine and a constant."""
+    middle: float
+    """Median of the differences [m]."""
+
+    @classmethod
+    def of(cls, seen: Seen, count: int) -> _Bins:
+        """Bin the differences.
 
         Raises
         ------
         FitError
-            Where there are too few usable cells, or they do not fix the shift (flat, or all slopes
-            face one way).
+            Where the terrain is flat, or its slopes face one way.
         """
-        crs = reference.grid.crs
-        require_projected(reference.grid)
-        pair = Pair.of(
-            reference,
-            moving,
-            valid=valid,
-            engine=engine,
-            samples=self.samples,
-            seed=self.seed,
-            with_slopes=True,
-        )
-        slope_x, slope_y = pair.slopes
-        steepness = np.hypot(slope_x, slope_y)
-        bearing = np.arctan2(slope_y, slope_x)
-        pixel = min(reference.grid.resolution)
-        shift = np.zeros(2)
-        dh = first = pair.dh(0.0, 0.0)
-        require_samples(dh, _LEAST_SAMPLES)
-        history: list[dict[str, float]] = []
-        converged = False
-        for iteration in range(1, self.max_iterations + 1):
-            step = self._step(dh, steepness, bearing)
-            length = float(np.hypot(*step))
-            if length > _FURTHEST * pixel:
-                msg = (
-                    f"iteration {iteration} asks for a step of {length:.6g} m: the terrain does "
-                    "not fix the shift; take a larger area or vertical-shift"
-                )
-                raise FitError(msg)
-            shift = shift + step
-            dh = pair.dh(*shift)
-            require_samples(dh, _LEAST_SAMPLES)
-            known = dh[np.isfinite(dh)]
-            history.append(
-                {
-                    "iteration": iteration,
-                    "shift_x": float(shift[0]),
-                    "shift_y": float(shift[1]),
-                    "shift_z": float(np.median(known)),
-                    "step": length,
-                    "nmad": nmad(known),
-                }
-            )
-            if progress is not None:
-                progress(iteration, self.max_iterations)
-            if length < self.tolerance * pixel:
-                converged = True
-                break
-        both = np.isfinite(first) & np.isfinite(dh)
-        require_samples(np.where(both, dh, np.nan), _LEAST_SAMPLES)
-        return Alignment(
-            matrix=translation((*shift, float(np.median(dh[np.isfinite(dh)])))),
-            centroid=pair.centroid,
-            crs=None if crs is None else crs.to_wkt(),
-            method="nuth-kaab",
-            nmad_before=nmad(first[both]),
-            nmad_after=nmad(dh[both]),
-            samples=int(both.sum()),
-            iterations=tuple(history),
-            converged=converged,
-            parameters=asdict(self),
-        )
-
-    def _step(self, dh: Float, steepness: Float, bearing: Float) -> Float:
-        """Fit the cosine to the medians of the bins and return the shift that it stands for."""
-        use = np.isfinite(dh) & (steepness > _FLATTEST)
-        if use.sum() < _LEAST_SAMPLES:
+        steepness = np.hypot(seen.slope_x, seen.slope_y)
+        use = steepness > _FLATTEST
+        if use.sum() < RigidMethod.least_samples:
             msg = (
-                f"{int(use.sum())} cells with a slope: at least {_LEAST_SAMPLES} are needed; the "
+                f"{int(use.sum())} cells with a slope: at least {RigidMethod.least_samples} are needed; the "
                 "terrain is too flat: take a larger area or vertical-shift"
             )
             raise FitError(msg)
-        scaled = (dh[use] - np.median(dh[use])) / steepness[use]
-        number = np.minimum(
-            ((bearing[use] + np.pi) / (2.0 * np.pi) * self.bins).astype(np.intp), self.bins - 1
-        )
-        centres, medians = _bin_medians(number, scaled, self.bins)
-        angle = (centres + 0.5) / self.bins * 2.0 * np.pi - np.pi
+        steepness, weight = steepness[use], seen.weight[use]
+        middle = weighted_median(seen.dh, seen.weight)
+        scaled = (seen.dh[use] - middle) / steepness
+        east, north = (v[use].astype(np.float32) for v in (seen.slope_x, seen.slope_y))
+        turn = np.arctan2(north, east) * np.float32(0.5 / np.pi) + np.float32(0.5)
+        number = np.minimum((turn * count).astype(np.int16), count - 1)
+        filled = np.flatnonzero(np.bincount(number, minlength=count))
+        rank = np.zeros(count, dtype=np.int16)
+        rank[filled] = np.arange(filled.size)
+        number = rank[number]
+        angle = ((filled + 0.5) / count - 0.5) * 2.0 * np.pi
         design = np.column_stack([-np.cos(angle), -np.sin(angle), np.ones_like(angle)])
-        if angle.size < _LEAST_BINS or np.linalg.cond(design) > 1e3:
+        if angle.size < _LEAST_BINS or np.linalg.cond(design) > _WORST_CONDITION:
             msg = (
                 "all slopes face the same way, so that the shift is not fixed: "
                 "take a larger area or vertical-shift"
             )
             raise FitError(msg)
-        solution = np.linalg.lstsq(design, medians, rcond=None)[0]
-        return np.asarray(solution[:2])
+        order = np.argsort(number, kind="stable")  # of 16 bits: by radix
+        ends = np.cumsum(np.bincount(number))[:-1]
+        groups = zip(np.split(scaled[order], ends), np.split(weight[order], ends), strict=True)
+        return cls(
+            use=use, steepness=steepness, number=number, scaled=scaled,
+            medians=np.array([weighted_median(v, w) for v, w in groups]),
+            solve=np.linalg.pinv(design)[:2], middle=middle,
+        )  # fmt: skip
 
-
-def _bin_medians(number: NDArray[np.intp], values: Float, bins: int) -> tuple[Float, Float]:
-    """Return the numbers of the bins that hold values, and the median of each."""
-    order = np.lexsort((values, number))
-    sorted_values = values[order]
-    counts = np.bincount(number, minlength=bins)
-    ends = np.cumsum(counts)
-    filled = np.flatnonzero(counts)
-    first = ends[filled] - counts[filled]
-    low = first + (counts[filled] - 1) // 2
-    high = first + counts[filled] // 2
-    return filled.astype(np.float64), (sorted_values[low] + sorted_values[high]) / 2.0
+    def influence(self, seen: Seen, rise: tuple[Float, Float]) -> Float:
+        """Return what each cell adds to the error of the shift in x, y and z, (n, 3)."""
+        counts = np.bincount(self.number)
+        # How the medians answer to a shift: by the mean, in each bin, of what the differences in it do.
+        answers = np.stack(
+            [np.bincount(self.number, -r[self.use] / self.steepness) / counts for r in rise]
+        )
+        back = np.linalg.pinv(self.solve @ answers.T)
+        score = median_influence(
+            self.scaled - self.medians[self.number], self.number, seen.weight[self.use]
+        )
+        out = np.zeros((seen.dh.size, 3))
+        out[self.use, :2] = ((back @ self.solve)[:, self.number] * score).T
+        together = np.zeros(seen.dh.size, dtype=np.intp)
+        out[:, 2] = median_influence(seen.dh - self.middle, together, seen.weight)
+        out[:, 2] += sum(
+            r.mean() * out[:, axis] for axis, r in enumerate(rise)
+        )  # a wrong place has another height
+        return out

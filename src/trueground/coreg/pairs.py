@@ -2,78 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
 
 import numpy as np
-from affine import Affine
 from numpy.typing import NDArray
+from pyproj import CRS
 
+from trueground.coreg.aligned import AlignedDem
 from trueground.coreg.base import Alignment
+from trueground.coreg.cells import Cells, Choice, metric_crs, of_points
 from trueground.datum_shift import in_common_datum
-from trueground.difference import check_overlap
+from trueground.difference import bounds_as_in, check_overlap
 from trueground.engine import Engine, Threads
 from trueground.errors import FitError, InputError, OverlapError
 from trueground.grid import Grid, Window
-from trueground.kernels import choice
-from trueground.projection import count_longitudes_as, project, same_place
+from trueground.pointcloud import PointCloud
+from trueground.projection import count_longitudes_as, project
 from trueground.raster import ArrayRaster, Raster, as_float
-from trueground.sampling import Resampling, sample_surface
-from trueground.vectors import usable
-from trueground.warp import PixelMap, Resampled
+from trueground.sampling import Resampling
 
 Float = NDArray[np.float64]
+Parts = tuple[tuple[Window, slice], ...]
 _BLOCK = 1024  # px
-_SPARSE = 0.1  # share of all cells below which each is projected alone
-_IN_MEMORY = 1 << 25  # px; smaller moving DEMs are read once and kept
-
-
-class _Cells(NamedTuple):
-    """The sampled cells of a block."""
-
-    position: NDArray[np.int32]
-    """Position in the block, row by row."""
-    height: NDArray[np.float32]
-    """Reference [m]."""
-    slope_x: NDArray[np.float32]
-    """Rise of the reference towards east [m per unit of the CRS]."""
-    slope_y: NDArray[np.float32]
-    """Rise of the reference towards north."""
+_BESIDE = 64  # px beyond the moving DEM in which cells are looked at as well
+_IN_MEMORY = 1 << 26  # px; smaller moving DEMs are read once and kept
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
     """The cells of a reference at which a moving DEM is compared with it.
 
-    Cells are chosen by a hash of their row and column, so that the choice depends neither on
-    blocks nor on threads. What is kept of them is small; the moving DEM is read again, block by
-    block, for each shift.
+    Cells are chosen by a hash of their row and column, so that the choice depends neither on blocks nor on threads.
+    What is kept of them is small; a moving DEM that is too large to be kept is read again, block by block, for each
+    motion.
     """
 
-    reference: Raster
+    cells: Cells
+    parts: Parts
+    """Blocks of the reference, and which cells lie in each: the moving DEM is read for them together."""
     moving: Raster
-    cells: tuple[tuple[Window, _Cells], ...]
+    crs: CRS | None
+    """Working CRS, in metres: that of the cells."""
+    pixel: float
+    """Pixel of the reference [m]."""
     engine: Engine
+    resampling: Resampling = "cubic"
+    """How heights of the moving DEM are made between its nodes."""
+
+    points: bool = False
+    """Whether the reference is of points, so that slopes are those of the moving DEM."""
 
     @classmethod
     def of(
         cls,
-        reference: Raster,
+        reference: Raster | PointCloud,
         moving: Raster,
         *,
-        valid: Raster | None,
-        engine: Engine | None,
         samples: int,
-        seed: int,
-        with_slopes: bool,
+        seed: int = 0,
+        valid: Raster | None = None,
+        weights: Raster | None = None,
+        slope_range: tuple[float, float] | None = None,
+        with_slopes: bool = True,
+        resampling: Resampling = "cubic",
+        initial: Alignment | None = None,
+        engine: Engine | None = None,
     ) -> Pair:
         """Choose the cells and take the reference's heights and slopes there.
 
         Raises
         ------
         OverlapError
-            Where the rasters share no ground.
+            Where the two share no ground.
         FitError
             Where no usable cell is left.
         DatumError
@@ -82,101 +84,162 @@ class Pair:
         if samples < 1:
             msg = f"{samples} samples: must be at least 1"
             raise InputError(msg)
-        check_overlap(reference, moving)
-        reference, moving = as_float(reference), as_float(moving)
-        for raster in (reference, moving):
-            if raster.count != 1:
-                msg = f"a raster of {raster.count} bands: a DEM has one"
-                raise InputError(msg)
-        moving = in_common_datum(reference, moving, undeclared="accept")
-        mask = None
-        if valid is not None:
-            mask = valid if valid.grid == reference.grid else _mask_on(valid, reference.grid)
         use = engine or Threads()
-        grid = reference.grid
-        share = min(1.0, samples / (grid.shape[0] * grid.shape[1]))
-
-        def choose(window: Window) -> _Cells:
-            return _choose(reference, mask, window, share, seed, with_slopes)
-
-        windows = [b.core for b in grid.blocks(_BLOCK)]
-        cells = tuple((w, c) for w, c in use.map(choose, windows) if c.position.size)
-        if not cells:
+        if isinstance(reference, PointCloud):
+            moving = _one_band(moving)
+            crs = metric_crs(moving.grid)
+            cloud = reference.heights_in(moving.grid.crs).thinned(samples, seed)
+            cells, parts = _by_tiles(of_points(cloud, crs, valid, weights), moving.grid, crs)
+            grid = moving.grid
+        else:
+            if initial is None:
+                check_overlap(reference, moving)
+            reference, moving = _one_band(reference), _one_band(moving)
+            moving = in_common_datum(reference, moving, undeclared="accept")
+            grid, crs = reference.grid, metric_crs(reference.grid)
+            choice = Choice(
+                reference=reference, crs=crs, valid=valid, weights=weights, samples=samples, seed=seed,
+                slope_range=slope_range, with_slopes=with_slopes,
+                area=grid.window if initial is not None else _shared(grid, moving.grid),
+            )  # fmt: skip
+            cells, parts = _by_blocks(choice, use)
+        if not cells.x.size:
             msg = "no cell of the reference has a height and is not masked: nothing to align with"
             raise FitError(msg)
         if moving.grid.shape[0] * moving.grid.shape[1] <= _IN_MEMORY:
             moving = _kept(moving, use)
-        return cls(reference=reference, moving=moving, cells=cells, engine=use)
+        return cls(
+            cells=cells, parts=parts, moving=moving, crs=crs, pixel=_pixel(grid, crs), engine=use,
+            resampling=resampling, points=isinstance(reference, PointCloud),
+        )  # fmt: skip
 
-    @property
-    def slopes(self) -> tuple[Float, Float]:
-        """Rise of the reference towards east and north at all cells."""
-        x = np.concatenate([c.slope_x for _, c in self.cells]).astype(np.float64)
-        y = np.concatenate([c.slope_y for _, c in self.cells]).astype(np.float64)
-        return x, y
+    def under(self, alignment: Alignment) -> Pair:
+        """Return the pair with slopes as they are under an alignment: they differ where points are the reference."""
+        if not self.points:
+            return self
+        slope_x, slope_y = self.slopes_of_moving(alignment)
+        return replace(self, cells=self.cells._replace(slope_x=slope_x, slope_y=slope_y))
+
+    def thinned(self, samples: int) -> Pair:
+        """Return the pair with every so many-th of the cells."""
+        every = -(-self.cells.x.size // samples)
+        if every == 1:
+            return self
+        parts = ((w, slice(-(-p.start // every), -(-p.stop // every))) for w, p in self.parts)
+        return replace(
+            self,
+            cells=Cells(*(np.ascontiguousarray(v[::every]) for v in self.cells)),
+            parts=tuple((w, p) for w, p in parts if p.start < p.stop),
+        )
 
     @property
     def centroid(self) -> tuple[float, float, float]:
-        """Middle of the reference's bounds, and the median height of the cells."""
-        west, south, east, north = self.reference.grid.bounds
-        z = np.median(np.concatenate([c.height for _, c in self.cells]))
-        return (west + east) / 2.0, (south + north) / 2.0, float(z)
+        """Mean place and median height of the cells, to the millimetre."""
+        x, y, z = self.cells[:3]
+        return round(float(x.mean()), 3), round(float(y.mean()), 3), round(float(np.median(z)), 3)
 
-    @property
-    def xyz(self) -> tuple[Float, Float, Float]:
-        """Easting, northing and reference height of all cells."""
-        parts = [self._places(window, chosen) for window, chosen in self.cells]
-        x, y = (np.concatenate(values) for values in zip(*parts, strict=True))
-        return x, y, np.concatenate([c.height for _, c in self.cells]).astype(np.float64)
+    def heights(
+        self, alignment: Alignment, *, beside: Sequence[tuple[float, float]] = ((0.0, 0.0),)
+    ) -> Float:
+        """Return heights [m] of the moved DEM (k, n), at (x, y) [m] beside all cells; NaN where it has none."""
+        moved = AlignedDem(
+            source=self.moving, alignment=alignment, grid=self.moving.grid,
+            resampling=self.resampling,
+        )  # fmt: skip
+        x, y = self.cells.x, self.cells.y
+        out = np.empty((len(beside), x.size))
+        parts = dict(self.parts)
 
-    def dh_under(self, alignment: Alignment, *, resampling: Resampling = "bilinear") -> Float:
-        """Return reference - moving at all cells, moving transformed; NaN where it has no height."""
-        moved = alignment.apply(self.moving, grid=self.reference.grid, resampling=resampling)
-        return self._minus(lambda window, chosen: moved.heights(*self._places(window, chosen)))
+        def fill(window: Window) -> None:
+            part = parts[window]
+            for values, (dx, dy) in zip(out, beside, strict=True):
+                values[part] = moved.heights(x[part] + dx, y[part] + dy)
 
-    def dh(self, shift_x: float, shift_y: float, *, resampling: Resampling = "bilinear") -> Float:
-        """Return reference - moving at all cells, moving shifted; NaN where it has no height."""
-        grid = self.reference.grid
-        t = grid.transform
-        back = replace(grid, transform=Affine(t.a, t.b, t.c - shift_x, t.d, t.e, t.f - shift_y))
-        place = PixelMap(source=back, target=self.moving.grid)
-        one, two = grid.crs, self.moving.grid.crs
-        warped = one is not None and two is not None and not same_place(one, two)
-        # Decided for all blocks at once, so that a position depends on its cell alone.
-        number = sum(c.position.size for _, c in self.cells)
-        alone = warped and number < _SPARSE * grid.shape[0] * grid.shape[1]
-
-        def heights(window: Window, chosen: _Cells) -> Float:
-            at = np.divmod(chosen.position, window.width)
-            if alone:
-                row, col = _at_points(
-                    back, self.moving.grid, (window.row + at[0], window.col + at[1])
-                )
-            else:
-                row, col = (v[at] for v in place.at(window))
-            return sample_surface(self.moving, row, col, resampling=resampling)
-
-        return self._minus(heights)
-
-    def _places(self, window: Window, chosen: _Cells) -> tuple[Float, Float]:
-        """Return easting and northing of the chosen cells of a block."""
-        row, col = np.divmod(chosen.position, window.width)
-        return self.reference.grid.xy(window.row + row + 0.5, window.col + col + 0.5)
-
-    def _minus(self, heights: Callable[[Window, _Cells], Float]) -> Float:
-        """Return reference - heights at all cells, block by block."""
-        cells = dict(self.cells)
-        ends = np.cumsum([c.position.size for c in cells.values()])
-        out = np.empty(ends[-1])
-        parts = dict(zip(cells, np.split(out, ends[:-1]), strict=True))
-
-        def part(window: Window) -> None:
-            chosen = cells[window]
-            np.subtract(chosen.height, heights(window, chosen), out=parts[window])
-
-        for _ in self.engine.map(part, cells):
+        for _ in self.engine.map(fill, parts):
             pass
         return out
+
+    def dh(self, alignment: Alignment) -> Float:
+        """Return reference - moving at all cells, moving moved; NaN where it has no height."""
+        return np.asarray(self.cells.z - self.heights(alignment)[0])
+
+    def slopes_of_moving(self, alignment: Alignment) -> tuple[Float, Float]:
+        """Return the rise of the moved DEM towards east and north at all cells, over two pixels."""
+        step = self.pixel
+        around = self.heights(
+            alignment, beside=((step, 0.0), (-step, 0.0), (0.0, step), (0.0, -step))
+        )
+        return (around[0] - around[1]) / (2.0 * step), (around[2] - around[3]) / (2.0 * step)
+
+
+def _by_blocks(choice: Choice, engine: Engine) -> tuple[Cells, Parts]:
+    """Choose cells block by block."""
+    area = choice.area or choice.reference.grid.window
+    cores = (b.core.intersect(area) for b in choice.reference.grid.blocks(_BLOCK))
+    found = [(w, c) for w, c in engine.map(choice.of, [w for w in cores if w.size]) if c.x.size]
+    ends = np.cumsum([0, *(c.x.size for _, c in found)]).tolist()
+    parts = ((w, slice(a, b)) for (w, _), a, b in zip(found, ends, ends[1:], strict=False))
+    columns = zip(*(c for _, c in found), strict=True) if found else ([np.empty(0)],) * 6
+    return Cells(*(np.concatenate(v) for v in columns)), tuple(parts)
+
+
+def _by_tiles(cells: Cells, grid: Grid, crs: CRS | None) -> tuple[Cells, Parts]:
+    """Sort points by tiles of the moving DEM, and leave out those far from it.
+
+    Raises
+    ------
+    OverlapError
+        Where none is left.
+    """
+    x, y = cells.x, cells.y
+    if crs is not None and grid.crs is not None:
+        x, y = project(crs, grid.crs, x, y)
+    row, col = grid.rowcol(count_longitudes_as(grid, x), y)
+    rows, cols = grid.shape
+    near = (row > -_BESIDE) & (row < rows + _BESIDE) & (col > -_BESIDE) & (col < cols + _BESIDE)
+    if x.size and not near.any():
+        msg = f"none of the {x.size} points lies on the DEM: check their CRS"
+        raise OverlapError(msg)
+    row, col = np.clip(row[near], 0, rows - 1), np.clip(col[near], 0, cols - 1)
+    across = -(-cols // _BLOCK)
+    tile = (row // _BLOCK).astype(np.int64) * across + (col // _BLOCK).astype(np.int64)
+    order = np.argsort(tile, kind="stable")
+    numbers, starts = np.unique(tile[order], return_index=True)
+    ends = [*starts[1:].tolist(), tile.size]
+    parts = tuple(
+        (Window(n // across * _BLOCK, n % across * _BLOCK, _BLOCK, _BLOCK), slice(a, b))
+        for n, a, b in zip(numbers.tolist(), starts.tolist(), ends, strict=True)
+    )
+    return Cells(*(v[near][order] for v in cells)), parts
+
+
+def _shared(reference: Grid, moving: Grid) -> Window:
+    """Return the part of the reference on which the moving DEM lies, with room for a shift."""
+    west, south, east, north = bounds_as_in(reference, moving)
+    row, col = reference.rowcol(
+        np.array([west, east, east, west]), np.array([south, south, north, north])
+    )
+    top, left = math.floor(row.min()) - _BESIDE, math.floor(col.min()) - _BESIDE
+    height, width = math.ceil(row.max()) + _BESIDE - top, math.ceil(col.max()) + _BESIDE - left
+    return Window(top, left, height, width).intersect(reference.window)
+
+
+def _one_band(raster: Raster) -> Raster:
+    raster = as_float(raster)
+    if raster.count != 1:
+        msg = f"a raster of {raster.count} bands: a DEM has one"
+        raise InputError(msg)
+    return raster
+
+
+def _pixel(grid: Grid, crs: CRS | None) -> float:
+    """Return the shorter side of a pixel in the middle of a grid, in the working CRS."""
+    row, col = (size / 2.0 for size in grid.shape)
+    rows, cols = np.array([row, row + 1.0, row]), np.array([col, col, col + 1.0])
+    x, y = grid.xy(rows, cols)
+    if crs is not None:
+        x, y = project(grid.crs, crs, x, y)
+    return float(np.hypot(x[1:] - x[0], y[1:] - y[0]).min())
 
 
 def _kept(raster: Raster, engine: Engine) -> ArrayRaster:
@@ -192,86 +255,6 @@ def _kept(raster: Raster, engine: Engine) -> ArrayRaster:
     for _ in engine.map(fill, (b.core for b in grid.blocks(_BLOCK))):
         pass
     return ArrayRaster(array=array, grid=grid)
-
-
-def _at_points(
-    source: Grid, target: Grid, pixels: tuple[NDArray[Any], NDArray[Any]]
-) -> tuple[Float, Float]:
-    """Return row, col in another grid of the centres of some pixels, each projected exactly."""
-    x, y = source.xy(pixels[0] + 0.5, pixels[1] + 0.5)
-    x, y = project(source.crs, target.crs, x, y)
-    return target.rowcol(count_longitudes_as(target, x), y)
-
-
-def _mask_on(valid: Raster, grid: Grid) -> Raster:
-    if (
-        valid.grid.crs is not None
-        and grid.crs is not None
-        and not same_place(valid.grid.crs, grid.crs)
-    ):
-        check_overlap(valid, ArrayRaster(array=np.zeros(grid.shape, dtype=np.uint8), grid=grid))
-    return Resampled(source=valid, grid=grid, resampling="nearest")
-
-
-def _choose(  # noqa: PLR0917 (the parts of the choice)
-    reference: Raster,
-    mask: Raster | None,
-    window: Window,
-    share: float,
-    seed: int,
-    with_slopes: bool,
-) -> _Cells:
-    """Sample the cells of one block."""
-    outer = reference.read(window.pad(1))[0]
-    height = outer[1:-1, 1:-1]
-    keep = np.isfinite(height)
-    if mask is not None:
-        keep &= usable(mask, window)
-    if share < 1.0:
-        keep &= _hash(window, seed) < share
-    index = np.flatnonzero(keep)
-    row, col = index // window.width, index % window.width
-    if with_slopes:
-        along_col = (outer[row + 1, col + 2].astype(np.float64) - outer[row + 1, col]) / 2.0
-        along_row = (outer[row + 2, col + 1].astype(np.float64) - outer[row, col + 1]) / 2.0
-        t = reference.grid.transform
-        area = t.a * t.e - t.b * t.d
-        slope_x = (t.e * along_col - t.d * along_row) / area
-        slope_y = (t.a * along_row - t.b * along_col) / area
-        known = np.isfinite(slope_x) & np.isfinite(slope_y)
-        index, row, col = index[known], row[known], col[known]
-        slope_x, slope_y = slope_x[known], slope_y[known]
-    else:
-        slope_x = slope_y = np.zeros(index.shape)
-    return _Cells(
-        index.astype(np.int32),
-        height[row, col],
-        slope_x.astype(np.float32),
-        slope_y.astype(np.float32),
-    )
-
-
-def _hash(window: Window, seed: int) -> Float:
-    """Return a number in [0, 1) for each pixel, from row, column and seed."""
-    out = np.empty(window.shape)
-    choice.uniform(window.row, window.col, seed, out)
-    return out
-
-
-def require_projected(grid: Grid) -> None:
-    """Raise where a reference counts in degrees, in which slopes and shifts mean nothing.
-
-    Raises
-    ------
-    InputError
-        With the name of its system.
-    """
-    if grid.crs is not None and grid.crs.is_geographic:
-        msg = (
-            f"the reference is in degrees ({grid.crs.name}): "
-            "give one in a projected CRS (gdalwarp -t_srs)"
-        )
-        raise InputError(msg)
 
 
 def require_samples(dh: Float, least: int) -> None:

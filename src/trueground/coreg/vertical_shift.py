@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
-from trueground.coreg.base import Alignment, translation
-from trueground.coreg.pairs import Pair, require_samples
-from trueground.engine import Engine, Progress
-from trueground.raster import Raster
-from trueground.stats import nmad
+from trueground.coreg.medians import median_influence, weighted_median
+from trueground.coreg.rigid import RigidMethod, Seen
+from trueground.errors import InputError
+
+Float = NDArray[np.float64]
+Statistic = Literal["median", "mean"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerticalShift:
+@dataclass(frozen=True, kw_only=True)
+class VerticalShift(RigidMethod):
     """Shift the moving DEM by the median of reference - moving.
 
     Examples
@@ -30,56 +33,38 @@ class VerticalShift:
     2.5
     """
 
-    samples: int = 2_000_000
-    """Cells of the reference to look at, at most."""
-    seed: int = 0
-    """Chooses the cells, where there are more."""
+    statistic: Statistic = "median"
+    """What of the differences is taken: their median or their mean, weighted where weights are given."""
 
-    def fit(
-        self,
-        reference: Raster,
-        moving: Raster,
-        *,
-        valid: Raster | None = None,
-        engine: Engine | None = None,
-        progress: Progress | None = None,
-    ) -> Alignment:
-        """Find the shift.
+    name: ClassVar[str] = "vertical-shift"
+    least_samples: ClassVar[int] = 1
+    needs_slopes: ClassVar[bool] = False
 
-        Parameters
-        ----------
-        reference, moving
-            Heights [m] above the same surface; grids and CRS may differ.
-        valid
-            Mask of stable terrain on any grid: cells where it is 0 are left out.
-        engine
-            Where blocks are read; threads on all processors by default.
-        progress
-            Called with steps done and their total.
-        """
-        pair = Pair.of(
-            reference,
-            moving,
-            valid=valid,
-            engine=engine,
-            samples=self.samples,
-            seed=self.seed,
-            with_slopes=False,
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.statistic not in get_args(Statistic):
+            msg = f"statistic {self.statistic!r}: must be one of {', '.join(get_args(Statistic))}"
+            raise InputError(msg)
+
+    @property
+    def unknowns(self) -> tuple[int]:
+        """The height alone."""
+        return (2,)
+
+    def _step(self, seen: Seen) -> Float:
+        step = np.zeros(7)
+        step[2] = (
+            weighted_median(seen.dh, seen.weight)
+            if self.statistic == "median"
+            else np.average(seen.dh, weights=seen.weight)
         )
-        dh = pair.dh(0.0, 0.0)
-        require_samples(dh, 1)
-        dh = dh[np.isfinite(dh)]
-        spread = nmad(dh)
-        if progress is not None:
-            progress(1, 1)
-        crs = pair.reference.grid.crs
-        return Alignment(
-            matrix=translation((0.0, 0.0, float(np.median(dh)))),
-            centroid=pair.centroid,
-            crs=None if crs is None else crs.to_wkt(),
-            method="vertical-shift",
-            nmad_before=spread,
-            nmad_after=spread,
-            samples=int(dh.size),
-            parameters=asdict(self),
-        )
+        return step
+
+    def _influence(self, seen: Seen, rise: tuple[Float, Float]) -> Float:  # noqa: ARG002 (no slope matters)
+        if self.statistic == "mean":
+            mean = np.average(seen.dh, weights=seen.weight)
+            share = seen.weight / seen.weight.sum()
+            return np.asarray(share * (seen.dh - mean))[:, np.newaxis]
+        middle = weighted_median(seen.dh, seen.weight)
+        together = np.zeros(seen.dh.size, dtype=np.intp)
+        return median_influence(seen.dh - middle, together, seen.weight)[:, np.newaxis]

@@ -1,0 +1,59 @@
+"""Medians of cells that do not count alike, and what each cell contributes to them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trueground.stats import nmad
+
+Float = NDArray[np.float64]
+_NEAR = 0.5  # NMADs from the median within which the density of values is counted
+
+
+def weighted_median(values: Float, weights: Float) -> float:
+    """Return the value with half of the weight on either side.
+
+    Parameters
+    ----------
+    values, weights
+        (n,) finite numbers; weights are not negative.
+    """
+    if values.size == 0:
+        return float("nan")
+    if weights.min() == weights.max():
+        return float(np.median(values))
+    order = np.argsort(values)
+    below = np.cumsum(weights[order])
+    half = below[-1] / 2.0
+    at = int(np.searchsorted(below, half))
+    if below[at] == half and at + 1 < values.size:
+        return float(values[order[at : at + 2]].mean())
+    return float(values[order[at]])
+
+
+def median_influence(residual: Float, group: NDArray[np.integer], weights: Float) -> Float:
+    r"""Return what each value adds to the error of the median of its group.
+
+    It is :math:`w_i \, \mathrm{sign}(r_i) / (2 f \sum w)`, with the density :math:`f` of the residuals at the median
+    counted near it: Hampel et al. (1986), Robust Statistics, section 2.3, doi:10.1002/9781118186435.
+
+    Parameters
+    ----------
+    residual
+        (n,) values less the median of their group.
+    group
+        (n,) numbers of groups, from 0, below 32,768.
+    weights
+        (n,).
+    """
+    number = int(group.max()) + 1
+    order = np.argsort(group.astype(np.int16), kind="stable")  # by radix
+    parts = np.split(residual[order], np.cumsum(np.bincount(group, minlength=number))[:-1])
+    width = _NEAR * np.array([nmad(part) for part in parts])
+    near = np.abs(residual) <= width[group]
+    counted = np.bincount(group, weights * near, minlength=number)
+    with np.errstate(divide="ignore", invalid="ignore"):  # all values alike: the median is exact
+        share = np.where(counted > 0.0, width / counted, 0.0)
+    out: Float = weights * np.sign(residual) * share[group]
+    return out

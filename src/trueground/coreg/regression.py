@@ -1,0 +1,110 @@
+"""Linear regression that blunders do not bend, and what each sample contributes to it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trueground.kernels import normal
+from trueground.stats import nmad
+
+Float = NDArray[np.float64]
+BIWEIGHT = 4.685  # sigmas beyond which a residual does not count: 95 % efficient for normal noise
+_ROUNDS = 3  # of finding the spread
+_SETTLED = 1e-4  # of a coefficient, by which the last round may change it
+
+
+def robust(design: Float, values: Float, weights: Float) -> Float:
+    """Regress values on a design, reweighted by Tukey's biweight.
+
+    Parameters
+    ----------
+    design
+        (n, k).
+    values, weights
+        (n,); weights are relative: 1 / sigma^2 where sigma is known.
+
+    Returns
+    -------
+    (k,) coefficients.
+
+    References
+    ----------
+    Beaton & Tukey (1974), Technometrics 16, 147-185, doi:10.1080/00401706.1974.10489171.
+    """
+    design, values, weights = _contiguous(design, values, weights)
+    solution, gram, right = (
+        np.zeros(design.shape[1]),
+        np.empty((design.shape[1],) * 2),
+        np.empty(design.shape[1]),
+    )
+    offset = float(np.median(values))
+    residual = values - offset
+    for _ in range(_ROUNDS):
+        reach = _reach(residual, weights)
+        for _ in range(2):  # weights settle faster than the spread, which takes longer to find
+            normal.biweighted(design, values, weights, solution, offset, reach, gram, right)
+            before, offset, solution = solution, 0.0, _solved(gram, right)
+        if np.allclose(before, solution, rtol=_SETTLED, atol=0.0):
+            break
+        residual = values - design @ solution
+    return solution
+
+
+def influence(design: Float, residual: Float, weights: Float, *, answers: Float) -> Float:
+    r"""Return what each sample adds to the error of each coefficient of `robust`.
+
+    For an M-estimator it is :math:`(\sum_i w_i \psi'(r_i) a_i b_i^T)^{-1} a_i w_i \psi(r_i)`: Huber & Ronchetti (2009),
+    Robust Statistics, eq. 7.25, doi:10.1002/9780470434697. The design :math:`a` may hold noise, which makes it look
+    stronger than it is; :math:`b` is how the values answer in truth, seen with other noise (instrumental variables).
+
+    Parameters
+    ----------
+    design
+        (n, k).
+    residual, weights
+        (n,) as the regression left them, and was given them.
+    answers
+        (n, k): how each value answers to each coefficient; the design itself where it is exact.
+
+    Returns
+    -------
+    (n, k).
+    """
+    design, answers, residual, weights = _contiguous(design, answers, residual, weights)
+    score, bread = np.empty(design.shape), np.empty((design.shape[1],) * 2)
+    normal.scores(design, answers, residual, weights, _reach(residual, weights), bread, score)
+    size = np.sqrt(np.abs(np.diag(bread)))  # columns in metres and in radians, in one matrix
+    size[size == 0.0] = 1.0
+    back = np.linalg.pinv(bread / size[:, np.newaxis] * size) * size[:, np.newaxis] / size
+    normal.turned(score, np.vstack([back, np.zeros(len(back))]))
+    return score
+
+
+def weakest(design: Float) -> tuple[float, Float]:
+    """Return how well the worst combination of columns is fixed, 0 to 1, and that combination.
+
+    It is the smallest singular value of the columns, each scaled to a length of one: 1 where they are orthogonal, 0
+    where one can be made of the others.
+    """
+    size = np.sqrt((design**2).sum(axis=0))
+    scaled = design / np.where(size > 0.0, size, 1.0)
+    values, vectors = np.linalg.eigh(scaled.T @ scaled)
+    return float(np.sqrt(max(values[0], 0.0))), np.asarray(vectors[:, 0])
+
+
+def _reach(residual: Float, weights: Float) -> float:
+    """Return beyond what a residual, times the root of its weight, does not count; 0 where most are alike."""
+    return BIWEIGHT * nmad(residual * np.sqrt(weights))
+
+
+def _solved(gram: Float, right: Float) -> Float:
+    """Solve normal equations whose unknowns differ in unit, and of which some may hang together."""
+    size = np.sqrt(np.diag(gram))
+    size[size == 0.0] = 1.0
+    found = np.linalg.lstsq(gram / np.outer(size, size), right / size)[0]
+    return np.asarray(found / size)
+
+
+def _contiguous(*arrays: Float) -> tuple[Float, ...]:
+    return tuple(np.ascontiguousarray(a, dtype=np.float64) for a in arrays)

@@ -1,0 +1,85 @@
+"""A surface resampled on a grid along its own axes: a row says all of a pixel's row, a column of its column."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from trueground.kernels import kernel
+from trueground.kernels.resample import _keys, _on_node, bilinear_cell
+
+
+@kernel
+def _along(at, first, size, index, following, fraction):
+    """Node before each place, the one after that carries weight, and the way between; -1 outside."""
+    for k in range(at.size):
+        t = _on_node(at[k] - 0.5)
+        if first <= t <= first + size - 1:
+            n = int(math.floor(t))
+            fraction[k] = t - n
+            index[k] = n - first
+            following[k] = n - first + 1 if t > n else n - first
+        else:
+            index[k] = following[k] = -1
+            fraction[k] = np.nan
+
+
+@kernel
+def bilinear(source, row0, col0, rows, cols, up, out):
+    """Bilinear surface at rows x cols, `up` higher; the same to the last bit as point by point."""
+    height, width = source.shape
+    i, below = np.empty(rows.size, np.int64), np.empty(rows.size, np.int64)
+    j, right = np.empty(cols.size, np.int64), np.empty(cols.size, np.int64)
+    fr, fc = np.empty(rows.size), np.empty(cols.size)
+    _along(rows, row0, height, i, below, fr)
+    _along(cols, col0, width, j, right, fc)
+    first, last = 0, cols.size  # columns between hang over no edge
+    while first < last and j[first] < 0:
+        first += 1
+    while last > first and j[last - 1] < 0:
+        last -= 1
+    for p in range(rows.size):
+        line = out[p]
+        line[:] = np.nan
+        if i[p] < 0:
+            continue
+        upper, lower = source[i[p]], source[below[p]]
+        f = fr[p]
+        for q in range(first, last):
+            a, b, t = np.uintp(j[q]), np.uintp(right[q]), fc[q]
+            top = upper[a] * (1.0 - t) + upper[b] * t
+            bottom = lower[a] * (1.0 - t) + lower[b] * t
+            line[q] = top * (1.0 - f) + bottom * f + up
+
+
+@kernel
+def cubic(source, row0, col0, rows, cols, up, out):
+    """Interpolating bicubic surface at rows x cols, `up` higher; bilinear next to holes and edges."""
+    height, width = source.shape
+    i, j = np.empty(rows.size, np.int64), np.empty(cols.size, np.int64)
+    down, along = np.empty((4, rows.size)), np.empty((4, cols.size))
+    for at, first, size, index, weight in (
+        (rows, row0, height, i, down),
+        (cols, col0, width, j, along),
+    ):
+        for k in range(at.size):
+            t = _on_node(at[k] - 0.5)
+            index[k] = -1
+            if first + 1 <= t < first + size - 2:
+                n = int(math.floor(t))
+                index[k] = n - 1 - first
+                weight[0, k], weight[1, k], weight[2, k], weight[3, k] = _keys(t - n)
+    for p in range(rows.size):
+        for q in range(cols.size):
+            value = np.nan
+            if i[p] >= 0 and j[q] >= 0:
+                value = 0.0
+                for m in range(4):
+                    line = 0.0
+                    for n in range(4):
+                        line += along[n, q] * source[i[p] + m, j[q] + n]
+                    value += down[m, p] * line
+            if math.isnan(value):
+                value = bilinear_cell(source, row0, col0, rows[p], cols[q])
+            out[p, q] = value + up
