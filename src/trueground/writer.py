@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
-import itertools
 import os
 import tempfile
 import uuid
@@ -18,18 +16,18 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from trueground import __version__
+from trueground.complete import check_readable, check_tiles
 from trueground.engine import Engine, Progress, Threads
 from trueground.errors import InputError, WriteError
 from trueground.grid import Window
 from trueground.metadata import Metadata
 from trueground.quiet import quiet
-from trueground.raster import GDAL_OPTIONS, Raster, open_dataset
+from trueground.raster import GDAL_OPTIONS, Raster
 from trueground.windowed import UNSCALED
 
 Compression = Literal["auto", "zstd", "deflate", "lzw", "none"]
 
 _TILE = 512  # px, edge of a tile of the file
-_READ_BACK = 2048  # px, edge of the pieces in which a file is checked
 
 
 @contextlib.contextmanager
@@ -145,7 +143,6 @@ def write(
         Where the file could not be written; nothing is left under its name.
     """
     import rasterio
-    from rasterio._err import CPLE_BaseError
     from rasterio.shutil import copy
 
     if driver not in ("GTiff", "COG"):
@@ -179,13 +176,11 @@ def write(
                 target.write(_stored(values, profile), window=place)
                 if progress is not None:
                     progress(done, len(windows))
+        check_tiles(plain)
         if driver == "COG":
-            try:
-                copy(plain, temporary, driver="COG", **_cog_options(profile, said))
-            except (rasterio.errors.RasterioError, CPLE_BaseError):
-                _check_complete(plain)  # says what happened where what is copied was cut short
-                raise
-        _check_complete(temporary)
+            copy(plain, temporary, driver="COG", **_cog_options(profile, said))
+            check_tiles(temporary)
+            check_readable(temporary)
     for suffix in _SIDECARS:
         final.with_name(final.name + suffix).unlink(missing_ok=True)
     return final
@@ -373,30 +368,3 @@ def _gdal_errors(final: Path) -> Iterator[None]:
         while cause.__cause__ is not None:
             cause = cause.__cause__
         raise _write_error(final, str(cause).strip().rstrip(".")) from error
-
-
-def _check_complete(path: Path) -> None:
-    """Read the file back and raise where that fails.
-
-    On a full disk GDAL may close the file without an error and record a tile that was cut short as
-    if it were whole, so that only decoding tells.
-    """
-    import rasterio
-    from rasterio.windows import Window as Place
-
-    try:
-        with open_dataset(path) as dataset:
-            overviews = range(len(dataset.overviews(1)))
-        levels: list[dict[str, Any]] = [{}, *({"overview_level": k} for k in overviews)]
-        for level in levels:
-            with _silently_opened(path, num_threads="ALL_CPUS", **level) as dataset:
-                pieces = itertools.product(
-                    range(0, dataset.height, _READ_BACK), range(0, dataset.width, _READ_BACK)
-                )
-                for (row, col), band in itertools.product(pieces, dataset.indexes):
-                    height = min(_READ_BACK, dataset.height - row)
-                    width = min(_READ_BACK, dataset.width - col)
-                    dataset.read(band, window=Place(col, row, width, height))
-    except (InputError, rasterio.errors.RasterioError) as error:
-        msg = "the file cannot be read back after writing; is the disk full?"
-        raise OSError(errno.ENOSPC, msg) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from trueground.cli.console import console
+from trueground.cli.drawn_table import print_table
 from trueground.cli.endings import PAGES, check_ending
 from trueground.cli.options import (
     Flag,
@@ -139,9 +139,9 @@ def converge(
         print(
             f"{int(found.seen.sum())} of {found.seen.size} pixels see ground; the solvers at those:"
         )
-        _print_table(SOLVER_COLUMNS, solver_rows(found))
+        print_table(SOLVER_COLUMNS, solver_rows(found))
     if steps and not json:
-        _print_table(TRACE_COLUMNS, trace_rows(steps))
+        print_table(TRACE_COLUMNS, trace_rows(steps))
         _print_reasons(steps)
     if trace_csv is not None:
         write_text(trace_csv, table_of(steps))
@@ -168,27 +168,3 @@ def _print_reasons(steps: Sequence[TracedStep]) -> None:
     for step, verdict in zip(steps, verdicts(steps), strict=True):
         if verdict in _REASONS:
             print(f"{step.solver}: {verdict}, since {_REASONS[verdict]}")
-
-
-def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table: drawn on a terminal, plain columns in a pipe."""
-    widths = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
-    if sys.stdout.isatty():
-        from rich.console import Console
-        from rich.table import Table
-
-        table = Table(*columns, box=None, header_style="bold", pad_edge=False)
-        for column in table.columns[1:]:
-            column.justify = "right"
-        for row in rows:
-            table.add_row(*row)
-        # A narrow terminal breaks lines; broken cells could not be read.
-        wide = sum(widths) + 2 * len(widths)
-        Console(width=max(wide, Console().width)).print(table)
-        return
-    for cells in (columns, *rows):
-        first, *others = (
-            cell.ljust(width) if k == 0 else cell.rjust(width)
-            for k, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        )
-        print("  ".join([first, *others]).rstrip())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shlex
 import signal
@@ -14,6 +15,7 @@ from cyclopts.exceptions import CycloptsError
 
 from trueground import __version__
 from trueground.cli.align import align
+from trueground.cli.apply import apply
 from trueground.cli.console import console, say_error
 from trueground.cli.converge import converge
 from trueground.cli.demo import demo
@@ -24,9 +26,11 @@ from trueground.cli.ortho import ortho
 from trueground.cli.project import project
 from trueground.cli.refine import refine
 from trueground.cli.rpc import rpc
+from trueground.cli.uncertainty import uncertainty
 from trueground.errors import TruegroundError
 
 DONE, FAILED, USAGE = 0, 1, 2
+_GARBAGE = 100_000  # objects between searches for it: what is imported is none; 0.05 s
 
 app = App(
     name="trueground",
@@ -35,7 +39,20 @@ app = App(
     help_format="markdown",
     suppress_keyboard_interrupt=False,  # it would exit with 130 and say nothing
 )
-for _command in (align, ortho, locate, project, refine, rpc, converge, diff, info, demo):
+for _command in (
+    align,
+    apply,
+    ortho,
+    locate,
+    project,
+    refine,
+    rpc,
+    converge,
+    diff,
+    uncertainty,
+    info,
+    demo,
+):
     app.command(_command)
 app.register_install_completion_command(name="--install-completion")
 
@@ -75,6 +92,7 @@ def main(arguments: list[str] | None = None) -> None:
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     _keep_libraries_off_stderr()
     os.environ["TRUEGROUND_COMMAND"] = "1"  # see trueground.kernels
+    gc.set_threshold(_GARBAGE)
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 

@@ -7,7 +7,6 @@ GIL.
 from __future__ import annotations
 
 import hashlib
-import importlib
 import os
 import sys
 import tempfile
@@ -15,29 +14,28 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-_BLAS = ("scipy.linalg", "scipy.linalg.cython_blas")
+import numba
+from numba import njit
+from numba.core import externals
+from numba.core.caching import FunctionCache
+from numba.core.runtime.nrt import rtsys
+
 COMMAND = "TRUEGROUND_COMMAND"  # set in the environment of a process that is a command of ours
 
 
-def _load_numba() -> None:
-    """Load numba without letting it look for BLAS, which costs a command 0.15 s and no kernel needs.
+class _Cache(FunctionCache):
+    """Compiled kernels on disk, loaded without numba's compiler.
 
-    Not in a process of somebody else, whose own kernels may.
+    numba brings in all that it can compile, and looks for BLAS, before it loads anything: 0.3 s. Machine code asks for
+    names of its run time and of the C library only. What is not found is compiled, and all is brought in by then.
     """
-    if COMMAND not in os.environ or "numba" in sys.modules or _BLAS[0] in sys.modules:
-        return
-    held: dict[str, Any] = dict.fromkeys(_BLAS)
-    sys.modules.update(held)
-    try:
-        importlib.import_module("numba.np.arraymath")
-    finally:
-        for name in _BLAS:
-            del sys.modules[name]
 
-
-_load_numba()
-import numba  # noqa: E402 (after it was loaded in our way)
-from numba import njit  # noqa: E402
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Load the machine code for a signature; None where there is none."""
+        rtsys.initialize(target_context)
+        externals.c_math_functions.install(target_context)
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)  # type: ignore[no-untyped-call]
 
 
 def _cache_folder() -> Path:
@@ -109,8 +107,10 @@ def _compiled(
     if "NUMBA_CACHE_DIR" not in os.environ:
         settings.CACHE_DIR = str(CACHE_FOLDER)
     try:
-        return njit(
-            nogil=True, cache=True, error_model="numpy", fastmath=fastmath, forceinline=inline
-        )(function)
+        made: Any = njit(nogil=True, error_model="numpy", fastmath=fastmath, forceinline=inline)(
+            function
+        )
+        made._cache = _Cache(function)  # type: ignore[no-untyped-call]
+        return made  # type: ignore[no-any-return]
     finally:
         settings.CACHE_DIR = before

@@ -34,6 +34,7 @@ from trueground.status import Status
 
 _LARGEST_SOURCE = 1 << 23  # px of the image read for one piece of the output
 _SPARSE = 4  # px of the image, for each of the output, that are read at once at most
+_AT_ONCE = 256  # rows made in one pass, over a part of the DEM that is read at once
 _STRIP = 64  # rows worked out at a time: what is known of their pixels stays in the second cache
 
 
@@ -127,7 +128,10 @@ class Orthoimage:
         ground = self.geometry.over(window)
         source = self._source(ground, window)
         mask = np.zeros(window.shape if self.occlusion == "fill" else (0, 0), dtype=np.uint8)
-        for first in range(0, window.height, _STRIP):
+        done = 0
+        if isinstance(source, Held) and self.occlusion != "fill" and self._is_plain:
+            done = self._in_one_pass(ground, window, source, out=out)
+        for first in range(done, window.height, _STRIP):
             height = min(_STRIP, window.height - first)
             strip = Window(window.row + first, window.col, height, window.width)
             at = ground.at(strip)
@@ -138,6 +142,26 @@ class Orthoimage:
             out[:, mask == HIDDEN] = self.nodata
             self.hidden.occlusion.count(window, mask)
         return out
+
+    def _in_one_pass(
+        self, ground: Ground, window: Window, source: Held, *, out: NDArray[Any]
+    ) -> int:
+        """Fill the rows of a window, from the first on, without keeping positions; return how many could be."""
+        for first in range(0, window.height, _AT_ONCE):
+            height = min(_AT_ONCE, window.height - first)
+            part = Window(window.row + first, window.col, height, window.width)
+            done = ground.orthorectify(part, source, fill=self.nodata, begin=first, out=out)
+            if done < height:
+                return first + done
+        return window.height
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether values are interpolated bilinearly between four pixels, with kernels that are not stretched."""
+        reach = image_reach(self.resampling, scale=self.scale, antialias=self.antialias)
+        unscaled = image_reach("bilinear", scale=UNSCALED, antialias=False)
+        known = self.dtype.kind in "iuf"
+        return known and self.resampling == "bilinear" and reach == unscaled
 
     def _source(self, ground: Ground, window: Window) -> Raster:
         """Return the image, with what the window sees of it read at once, where that is not much more than it needs."""
