@@ -1,4 +1,4 @@
-"""Slope and hillshade against planes, GDAL, and themselves in other blocks."""
+"""Slope, curvature and hillshade against planes, paraboloids, GDAL, and themselves in other blocks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pyproj import CRS, Geod
 from trueground.errors import InputError
 from trueground.grid import Grid, Window
 from trueground.raster import ArrayRaster, open_raster
-from trueground.terrain import Hillshade, Slope
+from trueground.terrain import Curvature, Hillshade, Slope
 from trueground.writer import write
 
 UTM = CRS(32632)
@@ -108,12 +108,67 @@ def test_holes_and_edges_are_nan() -> None:
     expected[[0, -1]] = expected[:, [0, -1]] = True
     expected[5:8, 4:7] = True
     np.testing.assert_array_equal(np.isnan(slope), expected)
+    curvature = Curvature(ArrayRaster(array=heights, grid=grid)).read(grid.window)[0]
+    np.testing.assert_array_equal(np.isnan(curvature), expected)
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        Affine(10, 0, 5e5, 0, -10, 5e6),
+        Affine(10, 0, 5e5, 0, -25, 5e6),  # not square
+        Affine(10, 0, 5e5, 0, 10, 5e6),  # south up
+        Affine(8, 3, 5e5, 4, -9, 5e6),  # rotated
+    ],
+)
+@pytest.mark.parametrize(
+    ("xx", "xy", "yy"), [(0.02, 0.0, 0.0), (0.0, 0.01, 0.0), (0.03, 0.01, -0.04), (0.01, 0.0, 0.01)]
+)
+def test_curvature_of_a_paraboloid(transform: Affine, xx: float, xy: float, yy: float) -> None:
+    """On a slope as on the level: the eigenvalue of its second derivatives, whatever the grid."""
+    grid = Grid(crs=UTM, transform=transform, shape=(7, 8))
+    x, y = grid.xy(*grid.window.pixel_centres())
+    x, y = x - x.mean(), y - y.mean()
+    z = 0.3 * x - 0.2 * y + xx * x * x / 2 + xy * x * y + yy * y * y / 2
+    dem = ArrayRaster(array=z, grid=grid)
+    expected = 100.0 * np.abs(np.linalg.eigvalsh([[xx, xy], [xy, yy]])).max()
+    # float32 heights of some 100 m: 1e-5 m over (8 m)^2
+    np.testing.assert_allclose(Curvature(dem).read(grid.window.pad(-1)), expected, atol=2e-4)
+
+
+def test_curvature_is_not_below_profile_and_plan_curvature() -> None:
+    """Zevenbergen & Thorne's own equations (1987), on square pixels."""
+    grid = Grid(crs=UTM, transform=Affine(10, 0, 5e5, 0, -10, 5e6), shape=(60, 60))
+    z = relief(grid.shape).astype(np.float64)
+    at = [z[i : i + 58, j : j + 58] for i in range(3) for j in range(3)]
+    d, e = ((at[3] + at[5]) / 2 - at[4]) / 100, ((at[1] + at[7]) / 2 - at[4]) / 100
+    f = (-at[0] + at[2] + at[6] - at[8]) / 400
+    g, h = (-at[3] + at[5]) / 20, (at[1] - at[7]) / 20
+    profile = 200 * (d * g * g + e * h * h + f * g * h) / (g * g + h * h)
+    plan = 200 * (d * h * h + e * g * g - f * g * h) / (g * g + h * h)
+    found = Curvature(ArrayRaster(array=z.astype(np.float32), grid=grid)).read(grid.window.pad(-1))
+    both = np.maximum(np.abs(profile), np.abs(plan))
+    assert (found[0] >= both - 1e-3).all()
+    assert np.median(both / found[0]) > 0.75  # and mostly is one of them
+
+
+@pytest.mark.parametrize("latitude", [0.0, 60.0])
+def test_curvature_in_degrees(latitude: float) -> None:
+    """The same paraboloid in metres by the geodesic."""
+    step = 1e-3
+    geod = Geod(ellps="WGS84")
+    _, _, wide = geod.inv(-step / 2, latitude, step / 2, latitude)
+    transform = Affine(step, 0, 10.0, 0, -step, latitude + 1.5 * step)
+    grid = Grid(crs=CRS(4326), transform=transform, shape=(3, 3))
+    z = np.tile(0.01 * np.array([wide, 0.0, wide]) ** 2 / 2, (3, 1))
+    found = float(Curvature(ArrayRaster(array=z, grid=grid)).read(Window(1, 1, 1, 1))[0, 0, 0])
+    assert found == pytest.approx(1.0, rel=1e-5)
 
 
 def test_blocks_do_not_matter() -> None:
     grid = Grid(crs=CRS(4326), transform=Affine(1e-3, 0, 8, 0, -1e-3, 47), shape=(61, 47))
     dem = ArrayRaster(array=relief(grid.shape), grid=grid)
-    for raster in (Slope(dem), Hillshade(dem)):
+    for raster in (Slope(dem), Curvature(dem), Hillshade(dem)):
         whole = raster.read(grid.window)
         pieces = np.empty_like(whole)
         for block in grid.blocks(17):

@@ -15,8 +15,15 @@ if TYPE_CHECKING:
     from trueground.control import Matching as Matching
     from trueground.control import automatic_control as automatic_control
     from trueground.coreg import Alignment as Alignment
+    from trueground.coreg import Chain as Chain
+    from trueground.coreg import Correction as Correction
+    from trueground.coreg import Deramp as Deramp
+    from trueground.coreg import DirectionalBias as DirectionalBias
     from trueground.coreg import NuthKaab as NuthKaab
+    from trueground.coreg import Pipeline as Pipeline
+    from trueground.coreg import TerrainBias as TerrainBias
     from trueground.coreg import VerticalShift as VerticalShift
+    from trueground.coreg import read_result as read_result
     from trueground.dem import Dem as Dem
     from trueground.difference import Difference as Difference
     from trueground.engine import Serial as Serial
@@ -66,7 +73,18 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "control": ("AutomaticControl", "Matching", "automatic_control"),
-    "coreg": ("Alignment", "NuthKaab", "VerticalShift"),
+    "coreg": (
+        "Alignment",
+        "Chain",
+        "Correction",
+        "Deramp",
+        "DirectionalBias",
+        "NuthKaab",
+        "Pipeline",
+        "TerrainBias",
+        "VerticalShift",
+        "read_result",
+    ),
     "dem": ("Dem",),
     "difference": ("Difference",),
     "engine": ("Serial", "Threads"),

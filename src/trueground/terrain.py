@@ -1,4 +1,4 @@
-"""What the shape of the ground gives: slope and hillshade, computed when they are read."""
+"""What the shape of the ground gives: slope, curvature, hillshade, computed when they are read."""
 
 from __future__ import annotations
 
@@ -67,6 +67,46 @@ class Slope(_Terrain):
         """Return (1, height, width) degrees."""
         east, north = self._gradient(window)
         return np.degrees(np.arctan(np.hypot(east, north)))[np.newaxis].astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Curvature(_Terrain):
+    """Maximum absolute curvature of a DEM in 1/(100 m), 0 on any plane, large on ridges and cliffs.
+
+    Parameters
+    ----------
+    source
+        DEM, heights in metres.
+
+    Notes
+    -----
+    The second derivatives are those of the quadratic surface of Zevenbergen, L. W., & Thorne, C. R.
+    (1987). Quantitative analysis of land surface topography. Earth Surface Processes and Landforms
+    12(1), 47-56, doi:10.1002/esp.3290120107, there ``2 D``, ``2 E`` and ``F``. The curvature is the
+    largest absolute second derivative over all directions, the larger eigenvalue of their matrix::
+
+        100 (|z_xx + z_yy| / 2 + sqrt((z_xx - z_yy)^2 / 4 + z_xy^2))
+
+    so it does not depend on how the grid is turned, and is known where the ground is level, where
+    profile and plan curvature are not; these never exceed it. Hundredths, as is the custom. NaN
+    where one of the nine heights is missing, so also in the outermost pixels.
+
+    Examples
+    --------
+    >>> from affine import Affine
+    >>> from trueground.raster import ArrayRaster
+    >>> grid = Grid(crs=None, transform=Affine(10, 0, 0, 0, -10, 0), shape=(3, 3))
+    >>> valley = np.tile(np.float32([1, 0, 1]), (3, 1))
+    >>> float(Curvature(ArrayRaster(array=valley, grid=grid)).read(Window(1, 1, 1, 1))[0, 0, 0])
+    2.0
+    """
+
+    def read(self, window: Window) -> NDArray[np.float32]:
+        """Return (1, height, width) hundredths of 1/m."""
+        z = self._heights.read(window.pad(1))[0].astype(np.float64)
+        xx, xy, yy = _second_derivatives(z, self.grid, window)
+        largest = np.abs(xx + yy) / 2.0 + np.hypot((xx - yy) / 2.0, xy)
+        return (100.0 * largest)[np.newaxis].astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -165,6 +205,24 @@ def gradient(heights: Float, grid: Grid, window: Window) -> tuple[Float, Float]:
     east = (t.e * per_col - t.d * per_row) / (area * metres_x)
     north = (t.a * per_row - t.b * per_col) / (area * metres_y)
     return east, north
+
+
+def _second_derivatives(z: Float, grid: Grid, window: Window) -> tuple[Float, Float, Float]:
+    """Return z_xx, z_xy, z_yy, 1/m, of the quadratic surface of Zevenbergen & Thorne (1987)."""
+    centre = z[1:-1, 1:-1]
+    cc = (z[1:-1, :-2] - centre) + (z[1:-1, 2:] - centre)
+    rr = (z[:-2, 1:-1] - centre) + (z[2:, 1:-1] - centre)
+    rc = ((z[2:, 2:] - z[2:, :-2]) - (z[:-2, 2:] - z[:-2, :-2])) / 4.0
+    t = grid.transform
+    area = t.a * t.e - t.b * t.d
+    metres_x, metres_y = metres_per_unit(grid, window)
+    # Columns and rows in a metre to the east and to the north.
+    col_x, row_x = t.e / area / metres_x, -t.d / area / metres_x
+    col_y, row_y = -t.b / area / metres_y, t.a / area / metres_y
+    xx = col_x * col_x * cc + 2.0 * col_x * row_x * rc + row_x * row_x * rr
+    yy = col_y * col_y * cc + 2.0 * col_y * row_y * rc + row_y * row_y * rr
+    xy = col_x * col_y * cc + (col_x * row_y + col_y * row_x) * rc + row_x * row_y * rr
+    return xx, xy, yy
 
 
 def metres_per_unit(grid: Grid, window: Window) -> tuple[Float | float, Float | float]:
