@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from pyproj import CRS
 
 from trueground.coreg.base import Alignment
+from trueground.coreg.slowly import Slowly
 from trueground.coreg.turned import Turned, affine_between, parts
 from trueground.grid import Grid, Window
-from trueground.kernels import lattice, separable
+from trueground.kernels import separable
 from trueground.projection import GridProjection, full_turn, project, same_place
 from trueground.raster import Raster, computed
 from trueground.sampling import Resampling, check_resampling, sample_surface, surface_in
@@ -20,9 +21,7 @@ from trueground.surface import ComputedSurface
 from trueground.warp import PixelMap
 
 Float = NDArray[np.float64]
-_LATTICE = 64  # px between the corners of a cell on which a shift is interpolated
 _LATTICE_TOLERANCE = 1e-4  # px
-_QUARTER = np.array([0.375, 0.75, -0.125])  # weights of three nodes at a quarter of a cell
 _REACH = 3  # px read around the outermost cell
 
 
@@ -128,41 +127,15 @@ class AlignedDem(ComputedSurface):
     def _shift_in_pixels(self, window: Window, shift: Float) -> tuple[Float, Float]:
         """Return the shift, given in another system, in rows and columns of the source.
 
-        It changes so slowly with the place (by the difference of two map projections' scale and
-        bearing) that a lattice carries it: 1e-9 of a shift of one pixel is lost. Cells of the
-        lattice that do not hold it (near a pole, or where a projection is not defined) are computed
-        pixel by pixel.
+        It changes by the difference of two map projections' scale and bearing alone: a lattice loses 1e-9 of a shift of
+        one pixel.
         """
-        first = Window(window.row // _LATTICE, window.col // _LATTICE, 0, 0)
-        last_row = (window.row + window.height - 1) // _LATTICE
-        last_col = (window.col + window.width - 1) // _LATTICE
-        rows = np.arange(2 * first.row, 2 * last_row + 3) * (_LATTICE / 2.0)
-        cols = np.arange(2 * first.col, 2 * last_col + 3) * (_LATTICE / 2.0)
-        nodes = self._shift_at(rows[:, np.newaxis], cols[np.newaxis, :], shift)
-        out = np.empty(window.shape), np.empty(window.shape)
-        for node, moved in zip(nodes, out, strict=True):
-            lattice.biquadratic(
-                node, first.row, first.col, float(_LATTICE), window.row, window.col, moved
-            )
-        wrong = np.zeros(((rows.size - 1) // 2, (cols.size - 1) // 2), dtype=bool)
-        for along in (_QUARTER, _QUARTER[::-1]):  # errors along both axes add up at one of them
-            where = 0.25 if along is _QUARTER else 0.75
-            true = self._shift_at(
-                rows[:-1:2, np.newaxis] + 0.25 * _LATTICE,
-                cols[np.newaxis, :-1:2] + where * _LATTICE,
-                shift,
-            )
-            for node, exact in zip(nodes, true, strict=True):
-                cells = np.lib.stride_tricks.sliding_window_view(node, (3, 3))[::2, ::2]
-                error = np.abs(np.einsum("ijkl,k,l->ij", cells, _QUARTER, along) - exact)
-                wrong |= ~(error <= _LATTICE_TOLERANCE)  # also where it is NaN
-        for i, j in np.argwhere(wrong).tolist():
-            cell = Window(
-                (first.row + i) * _LATTICE, (first.col + j) * _LATTICE, _LATTICE, _LATTICE
-            ).intersect(window)
-            inside = cell.slices_in(window)
-            out[0][inside], out[1][inside] = self._shift_at(*cell.pixel_centres(), shift)
-        return out
+        slowly = Slowly(
+            exactly=lambda rows, cols: self._shift_at(rows, cols, shift),
+            tolerances=(_LATTICE_TOLERANCE, _LATTICE_TOLERANCE),
+        )
+        row, col = slowly.over(window)
+        return row, col
 
     def _shift_at(
         self, rows: NDArray[Any], cols: NDArray[Any], shift: Float

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Float = NDArray[np.float64]
-_SIDE = 20  # small clusters along the longer side of the area; large ones are two by two of them
+_SIDE = 16  # small clusters along the longer side of the area; large ones are two by two of them
 _FLOOR = 0.5  # of the large squares' covariance: less than that is noise
 _LEAST = 8  # large clusters, below which nothing is said
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from trueground.stats import nmad
+from trueground.kernels import medians as kernel
+from trueground.stats import NMAD_FACTOR
 
 Float = NDArray[np.float64]
 _NEAR = 0.5  # NMADs from the median within which the density of values is counted
@@ -32,6 +33,27 @@ def weighted_median(values: Float, weights: Float) -> float:
     return float(values[order[at]])
 
 
+def group_medians(values: Float, group: NDArray[np.integer], weights: Float) -> tuple[Float, Float]:
+    """Return the median of each group, and the NMAD of the values about it.
+
+    Parameters
+    ----------
+    values, weights
+        (n,) finite numbers.
+    group
+        (n,) numbers of groups, from 0, none of them empty.
+    """
+    number = int(group.max()) + 1
+    medians, spreads = np.empty(number), np.empty(number)
+    kernel.grouped(values, group, medians, spreads)
+    if weights.min() < weights.max():
+        order = np.argsort(group, kind="stable")
+        ends = np.cumsum(np.bincount(group, minlength=number))[:-1]
+        parts = zip(np.split(values[order], ends), np.split(weights[order], ends), strict=True)
+        medians = np.array([weighted_median(v, w) for v, w in parts])
+    return medians, NMAD_FACTOR * spreads
+
+
 def median_influence(residual: Float, group: NDArray[np.integer], weights: Float) -> Float:
     r"""Return what each value adds to the error of the median of its group.
 
@@ -43,14 +65,12 @@ def median_influence(residual: Float, group: NDArray[np.integer], weights: Float
     residual
         (n,) values less the median of their group.
     group
-        (n,) numbers of groups, from 0, below 32,768.
+        (n,) numbers of groups, from 0.
     weights
         (n,).
     """
     number = int(group.max()) + 1
-    order = np.argsort(group.astype(np.int16), kind="stable")  # by radix
-    parts = np.split(residual[order], np.cumsum(np.bincount(group, minlength=number))[:-1])
-    width = _NEAR * np.array([nmad(part) for part in parts])
+    width = _NEAR * group_medians(residual, group, np.ones(1))[1]
     near = np.abs(residual) <= width[group]
     counted = np.bincount(group, weights * near, minlength=number)
     with np.errstate(divide="ignore", invalid="ignore"):  # all values alike: the median is exact

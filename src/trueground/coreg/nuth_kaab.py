@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trueground.coreg import regression
-from trueground.coreg.medians import median_influence, weighted_median
+from trueground.coreg.medians import group_medians, median_influence, weighted_median
 from trueground.coreg.rigid import RigidMethod, Seen
 from trueground.errors import FitError, InputError
+from trueground.kernels import normal
 
 Float = NDArray[np.float64]
 Estimator = Literal["aspect-bins", "robust-gradient"]
@@ -156,12 +157,9 @@ class _Bins:
                 "take a larger area or vertical-shift"
             )
             raise FitError(msg)
-        order = np.argsort(number, kind="stable")  # of 16 bits: by radix
-        ends = np.cumsum(np.bincount(number))[:-1]
-        groups = zip(np.split(scaled[order], ends), np.split(weight[order], ends), strict=True)
         return cls(
             use=use, steepness=steepness, number=number, scaled=scaled,
-            medians=np.array([weighted_median(v, w) for v, w in groups]),
+            medians=group_medians(scaled, number, weight)[0],
             solve=np.linalg.pinv(design)[:2], middle=middle,
         )  # fmt: skip
 
@@ -172,15 +170,17 @@ class _Bins:
         answers = np.stack(
             [np.bincount(self.number, -r[self.use] / self.steepness) / counts for r in rise]
         )
-        back = np.linalg.pinv(self.solve @ answers.T)
+        back = np.linalg.pinv(self.solve @ answers.T) @ self.solve
         score = median_influence(
             self.scaled - self.medians[self.number], self.number, seen.weight[self.use]
         )
         out = np.zeros((seen.dh.size, 3))
-        out[self.use, :2] = ((back @ self.solve)[:, self.number] * score).T
-        together = np.zeros(seen.dh.size, dtype=np.intp)
+        out[self.use, :2] = (back[:, self.number] * score).T
+        together = np.zeros(seen.dh.size, dtype=np.int16)
         out[:, 2] = median_influence(seen.dh - self.middle, together, seen.weight)
-        out[:, 2] += sum(
-            r.mean() * out[:, axis] for axis, r in enumerate(rise)
-        )  # a wrong place has another height
+        # A wrong middle is in all bins; a wrong place has another middle.
+        hang = np.eye(3)
+        hang[:2, 2] = back @ (np.bincount(self.number, 1.0 / self.steepness) / counts)
+        hang[2, :2] = [-r.mean() for r in rise]
+        normal.turned(out, np.vstack([np.linalg.inv(hang), np.zeros(3)]))
         return out

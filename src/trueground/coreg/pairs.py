@@ -86,7 +86,7 @@ class Pair:
             raise InputError(msg)
         use = engine or Threads()
         if isinstance(reference, PointCloud):
-            moving = _one_band(moving)
+            moving = one_band(moving)
             crs = metric_crs(moving.grid)
             cloud = reference.heights_in(moving.grid.crs).thinned(samples, seed)
             cells, parts = _by_tiles(of_points(cloud, crs, valid, weights), moving.grid, crs)
@@ -94,7 +94,7 @@ class Pair:
         else:
             if initial is None:
                 check_overlap(reference, moving)
-            reference, moving = _one_band(reference), _one_band(moving)
+            reference, moving = one_band(reference), one_band(moving)
             moving = in_common_datum(reference, moving, undeclared="accept")
             grid, crs = reference.grid, metric_crs(reference.grid)
             choice = Choice(
@@ -109,7 +109,7 @@ class Pair:
         if moving.grid.shape[0] * moving.grid.shape[1] <= _IN_MEMORY:
             moving = _kept(moving, use)
         return cls(
-            cells=cells, parts=parts, moving=moving, crs=crs, pixel=_pixel(grid, crs), engine=use,
+            cells=cells, parts=parts, moving=moving, crs=crs, pixel=pixel_of(grid, crs), engine=use,
             resampling=resampling, points=isinstance(reference, PointCloud),
         )  # fmt: skip
 
@@ -224,7 +224,14 @@ def _shared(reference: Grid, moving: Grid) -> Window:
     return Window(top, left, height, width).intersect(reference.window)
 
 
-def _one_band(raster: Raster) -> Raster:
+def one_band(raster: Raster) -> Raster:
+    """Return a DEM as real numbers; raise where it has several bands.
+
+    Raises
+    ------
+    InputError
+        With their number.
+    """
     raster = as_float(raster)
     if raster.count != 1:
         msg = f"a raster of {raster.count} bands: a DEM has one"
@@ -232,7 +239,7 @@ def _one_band(raster: Raster) -> Raster:
     return raster
 
 
-def _pixel(grid: Grid, crs: CRS | None) -> float:
+def pixel_of(grid: Grid, crs: CRS | None) -> float:
     """Return the shorter side of a pixel in the middle of a grid, in the working CRS."""
     row, col = (size / 2.0 for size in grid.shape)
     rows, cols = np.array([row, row + 1.0, row]), np.array([col, col, col + 1.0])

@@ -26,8 +26,11 @@ from trueground.stats import nmad
 Float = NDArray[np.float64]
 _FURTHEST = 1000.0  # px; a step beyond it is no shift but a failure
 _FIRST = 60_000  # cells that are enough on the way there
+_ENOUGH = 20_000  # cells that tell how the slopes of both DEMs go together
 _WORTH = 3  # times that, and as many iterations, for the way to be gone apart
 _CLOSE = 0.1  # px; the length of a step at which all cells are looked at
+_BACK = 0.5  # of a step, that the next goes back: too much
+_LEAST_SHARE = 0.25  # of a step, that is gone
 _VAGUE = 0.5  # px of standard error of a shift, above which a warning says so
 _LEAST_COMMON = 0.01  # correlation of the slopes of both DEMs in each direction
 _SIGNIFICANT = 5.0  # of what chance would make of it
@@ -155,6 +158,7 @@ class RigidMethod(Sampled, ABC):
     ) -> tuple[Alignment, Float]:
         """Step until the steps are small; return the motion and the differences that it leaves."""
         dh = pair.dh(found)
+        before, share = np.zeros(7), 1.0
         spare = _WORTH if tolerance > self.tolerance else 0
         for iteration in range(len(history) + 1, self.max_iterations + 1 - spare):
             if self.needs_slopes:
@@ -162,6 +166,9 @@ class RigidMethod(Sampled, ABC):
             require_samples(dh, self.least_samples)
             step = self._step(self._kept(pair, found.centroid, dh)[0])
             length = _length(pair, step)
+            if step[:3] @ before[:3] < -_BACK * (before[:3] @ before[:3]):
+                share = max(share / 2.0, _LEAST_SHARE)  # to and fro: the place lies between
+            before, step = step, share * step
             if not length <= _FURTHEST * pair.pixel:
                 msg = (
                     f"iteration {iteration} asks for a move of {length:.6g} m: the terrain does not fix the motion; "
@@ -174,7 +181,13 @@ class RigidMethod(Sampled, ABC):
                 converged=length < tolerance * pair.pixel,
             )
             level = not (step[:2].any() or step[3:].any())
-            dh = dh - step[2] if level else pair.dh(found)
+            if level or (
+                found.converged and not step[3:].any()
+            ):  # so short a step that slopes tell its effect
+                east, north = pair.cells.slope_x, pair.cells.slope_y
+                dh = dh + (east * step[0] + north * step[1] - step[2])
+            else:
+                dh = pair.dh(found)
             history.append(_line(iteration, found, length, dh))
             if progress is not None:
                 progress(iteration, self.max_iterations)
@@ -248,7 +261,7 @@ class RigidMethod(Sampled, ABC):
         """
         if pair.points or not self.needs_slopes:
             return seen.slope_x, seen.slope_y
-        few = pair.thinned(_FIRST)
+        few = pair.thinned(_ENOUGH)
         rises = np.stack(few.slopes_of_moving(found))
         slopes = np.stack([few.cells.slope_x, few.cells.slope_y])
         known = np.isfinite(rises).all(axis=0)
@@ -350,5 +363,5 @@ def _line(  # noqa: PLR0917 (what an iteration found)
         "shift_x": found.shift_x, "shift_y": found.shift_y, "shift_z": found.shift_z,
         "rotation_x": about_x, "rotation_y": about_y, "rotation_z": about_z, "scale": found.scale,
         "step": length,
-        "nmad": nmad(dh[np.isfinite(dh)]),
+        "nmad": nmad(dh[:: max(dh.size // _FIRST, 1)]),
     }  # fmt: skip

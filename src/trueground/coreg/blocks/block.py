@@ -1,0 +1,256 @@
+"""One block of a pair of DEMs: read once, fitted in memory, judged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from pyproj import CRS
+
+from trueground.coreg.base import Alignment
+from trueground.coreg.cells import metric_crs
+from trueground.coreg.combine import Step
+from trueground.difference import bounds_as_in
+from trueground.engine import Serial
+from trueground.errors import FitError, OverlapError, TruegroundError
+from trueground.grid import Grid, Window
+from trueground.projection import project
+from trueground.raster import ArrayRaster, Raster
+
+Float = NDArray[np.float64]
+Verdict = Literal[
+    "ok", "too few", "not fixed", "not converged", "vague", "not better", "outlier", "failed"
+]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+_NONE = (math.nan,) * 3
+_LEAST_ERROR = 1e-3  # px; what says that it knows better is not believed
+_WORSE = 1.02  # times the NMAD before, which a fit must not leave
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockFit:
+    """What was found in a block."""
+
+    index: tuple[int, int]
+    """Row and column of the block."""
+    window: Window
+    """Pixels of the reference that are the block's own."""
+    x: float
+    y: float
+    """Middle of the cells that were used, in the working CRS [m]."""
+    verdict: Verdict
+    reason: str = ""
+    shift: tuple[float, float, float] = _NONE
+    """To add to x, y and z of the moving DEM [m]."""
+    error: tuple[float, float, float] = _NONE
+    """Standard errors [m]."""
+    rotation: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """About x, y and z [degrees], where the method looks for it."""
+    samples: int = 0
+    share: float = 0.0
+    """Of the block's cells, how many have a height and are not masked."""
+    nmad_before: float = math.nan
+    nmad_after: float = math.nan
+    """[m] on the cells used."""
+    iterations: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockFitter:
+    """What all blocks have in common."""
+
+    reference: Raster
+    moving: Raster
+    method: Step
+    crs: CRS | None
+    """Working CRS."""
+    pixel: float
+    """Of the reference [m]."""
+    valid: Raster | None
+    weights: Raster | None
+    overlap: int
+    """Pixels of the reference around a block that are looked at as well."""
+    reach: float
+    """How far [m] from the start a shift may lead."""
+    min_valid: float
+    """Least share of usable cells."""
+    vague: float
+    """Standard error [px] of a shift above which a block does not count."""
+
+    def fit(
+        self, index: tuple[int, int], window: Window, start: tuple[float, float, float] | None
+    ) -> BlockFit:
+        """Read and fit a block from a start (x, y, z) [m]; what goes wrong is its verdict."""
+        grid = self.reference.grid
+        outer = window.pad(self.overlap).intersect(grid.window)
+        heights = self.reference.read(outer)[0]
+        usable = np.isfinite(heights)
+        if self.valid is not None:
+            keep = self.valid.read(outer)[0]
+            usable &= (keep != 0) & (keep == keep)  # noqa: PLR0124 (NaN)
+            if self.valid.nodata is not None:
+                usable &= keep != self.valid.nodata
+        share = float(usable.mean())
+        x, y = self._middle(outer, usable)
+
+        def said(verdict: Verdict, reason: str, **figures: Any) -> BlockFit:
+            return BlockFit(
+                index=index, window=window, verdict=verdict, reason=reason, share=share,
+                **{"x": x, "y": y, **figures},
+            )  # fmt: skip
+
+        if share < self.min_valid:
+            return said(
+                "too few",
+                f"{share:.1%} of the cells are usable, {self.min_valid:.1%} are asked for",
+            )
+        heights = np.where(usable, heights, np.float32(np.nan))
+        part = ArrayRaster(array=heights, grid=grid.crop(outer))
+        try:
+            found = self._found(part, outer, start)
+        except OverlapError as error:
+            return said("too few", str(error))
+        except FitError as error:
+            return said("not fixed", str(error))
+        except (TruegroundError, ArithmeticError, ValueError, RuntimeError) as error:
+            return said("failed", f"{type(error).__name__}: {error}")
+        return self._judged(said, found)
+
+    def _found(self, part: Raster, window: Window, start: tuple[float, float, float] | None) -> Any:
+        """Fit a part of the reference, which is a window of it.
+
+        Raises
+        ------
+        OverlapError
+            Where the moving DEM has nothing there.
+        """
+        below = self._below(part.grid, start or (0.0, 0.0, 0.0))
+        moving = ArrayRaster(array=self.moving.read(below)[0], grid=self.moving.grid.crop(below))
+        if not np.isfinite(moving.array).any():
+            msg = "the moving DEM has no heights there"
+            raise OverlapError(msg)
+        weights = None
+        if self.weights is not None:
+            weights = ArrayRaster(array=self.weights.read(window)[0], grid=part.grid)
+        initial = self._start(part.grid, start)
+        return self.method.fit(part, moving, weights=weights, initial=initial, engine=Serial())
+
+    def _judged(self, said: Callable[..., BlockFit], found: Any) -> BlockFit:
+        """Turn a result into a verdict."""
+        alignment: Alignment | None = (
+            found if isinstance(found, Alignment) else getattr(found, "alignment", None)
+        )
+        x, y, z = found.motion.centroid if alignment is None and found.motion else (math.nan,) * 3
+        if alignment is not None:
+            x, y, z = alignment.centroid
+        figures: dict[str, Any] = {
+            "samples": found.samples, "nmad_before": found.nmad_before, "nmad_after": found.nmad_after,
+            "iterations": len(getattr(found, "iterations", ())),
+        }  # fmt: skip
+        if math.isnan(x):  # a correction of heights: there is no place but the block's own
+            empty = said("ok", "")
+            x, y, z = empty.x, empty.y, 0.0
+        own = metric_crs(self.reference.grid) if found.crs is None else CRS.from_wkt(found.crs)
+        there = found.transform(np.array([x]), np.array([y]), np.array([z]))
+        if own is not None and self.crs is not None and own != self.crs:
+            here = project(own, self.crs, np.array([x]), np.array([y]))
+            moved = project(own, self.crs, there[0], there[1])
+            shift = (
+                float(moved[0][0] - here[0][0]),
+                float(moved[1][0] - here[1][0]),
+                float(there[2][0]) - z,
+            )
+            x, y = float(here[0][0]), float(here[1][0])
+        else:
+            shift = float(there[0][0]) - x, float(there[1][0]) - y, float(there[2][0]) - z
+        errors = self._errors(found, alignment)
+        figures |= {"x": x, "y": y, "shift": shift, "error": errors}
+        if alignment is not None:
+            figures["rotation"] = alignment.rotations
+        if not found.converged:
+            return said(
+                "not converged", f"{figures['iterations']} iterations were not enough", **figures
+            )
+        if not all(math.isfinite(e) for e in errors):
+            return said("vague", "the standard error is not known: too few cells", **figures)
+        worst = max(errors[:2]) / self.pixel
+        if worst > self.vague:
+            return said("vague", f"the shift is known to {worst:.2g} px only", **figures)
+        if found.nmad_after > _WORSE * found.nmad_before:
+            reason = f"NMAD {found.nmad_before:.3g} m before and {found.nmad_after:.3g} m after"
+            return said("not better", reason, **figures)
+        return said("ok", "", **figures)
+
+    def _errors(self, found: Any, alignment: Alignment | None) -> tuple[float, float, float]:
+        """Return standard errors [m] of the shift; of heights alone, by their scatter over a hundredth of the cells."""
+        least = _LEAST_ERROR * self.pixel
+        if alignment is not None and alignment.covariance is not None:
+            x, y, z = (max(e, least) for e in alignment.errors[:3])
+            return x, y, z
+        if alignment is None:
+            return (
+                least,
+                least,
+                max(found.nmad_after / math.sqrt(max(found.samples / 100.0, 1.0)), least),
+            )
+        return _NONE
+
+    def _start(self, grid: Grid, start: tuple[float, float, float] | None) -> Alignment | None:
+        if start is None:
+            return None
+        crs = metric_crs(grid)
+        if crs is None or self.crs is None or crs == self.crs:
+            return Alignment.of_shift(*start, crs=self.crs)
+        row, col = (size / 2.0 for size in grid.shape)
+        x, y = project(grid.crs, self.crs, *grid.xy(np.array([row]), np.array([col])))
+        one, two = project(self.crs, crs, x, y), project(self.crs, crs, x + start[0], y + start[1])
+        return Alignment.of_shift(
+            float(two[0][0] - one[0][0]), float(two[1][0] - one[1][0]), start[2], crs=crs
+        )
+
+    def _below(self, grid: Grid, start: tuple[float, float, float]) -> Window:
+        """Return the window of the moving DEM that a part of the reference asks for."""
+        target = self.moving.grid
+        west, south, east, north = bounds_as_in(target, grid)
+        per = _metres(target)
+        dx, dy, by = start[0] / per, start[1] / per, self.reach / per
+        row, col = target.rowcol(
+            np.array([west - dx - by, east - dx + by, east - dx + by, west - dx - by]),
+            np.array([south - dy - by, south - dy - by, north - dy + by, north - dy + by]),
+        )
+        top, left = math.floor(row.min()) - 3, math.floor(col.min()) - 3
+        return Window(
+            top, left, math.ceil(row.max()) + 3 - top, math.ceil(col.max()) + 3 - left
+        ).intersect(target.window)
+
+    def _middle(self, window: Window, usable: NDArray[np.bool_]) -> tuple[float, float]:
+        """Return the middle of the usable cells of a window, or of the window where there are none."""
+        row, col = window.height / 2.0, window.width / 2.0
+        if usable.any():
+            row = float(np.average(np.arange(window.height) + 0.5, weights=usable.sum(axis=1)))
+            col = float(np.average(np.arange(window.width) + 0.5, weights=usable.sum(axis=0)))
+        grid = self.reference.grid
+        x, y = grid.xy(np.array([window.row + row]), np.array([window.col + col]))
+        if self.crs is not None and grid.crs is not None:
+            x, y = project(grid.crs, self.crs, x, y)
+        return float(x[0]), float(y[0])
+
+
+def _metres(grid: Grid) -> float:
+    """Return metres in a unit of a grid's CRS, the fewest."""
+    crs = grid.crs
+    if crs is None or not crs.is_geographic:
+        return 1.0
+    south, north = grid.bounds[1], grid.bounds[3]
+    return 111_320.0 * max(math.cos(math.radians(max(abs(south), abs(north)))), 0.01)
+
+
+def counts(blocks: Mapping[Any, BlockFit] | list[BlockFit]) -> dict[str, int]:
+    """Return how many blocks have each verdict, those that occur."""
+    listed = list(blocks.values()) if isinstance(blocks, Mapping) else blocks
+    found = {v: sum(b.verdict == v for b in listed) for v in VERDICTS}
+    return {v: n for v, n in found.items() if n}

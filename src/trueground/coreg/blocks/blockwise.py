@@ -1,0 +1,280 @@
+"""Coregistration block by block: any method on a grid of blocks, and a smooth field of shifts out of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, replace
+from itertools import pairwise
+from typing import Any, Literal, cast, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trueground.coreg.blocks.bases import Kind
+from trueground.coreg.blocks.block import BlockFit, BlockFitter, counts
+from trueground.coreg.blocks.field import OneAfterTheOther, ShiftField, Shifts, fit_field
+from trueground.coreg.blocks.neighbours import outliers
+from trueground.coreg.blocks.result import BlockwiseAlignment
+from trueground.coreg.blocks.warped import WarpedDem
+from trueground.coreg.cells import metric_crs
+from trueground.coreg.combine import Combined, Step
+from trueground.coreg.nuth_kaab import NuthKaab
+from trueground.coreg.pairs import one_band, pixel_of
+from trueground.coreg.sampled import Sampled
+from trueground.datum_shift import in_common_datum
+from trueground.difference import check_overlap
+from trueground.engine import Engine, Progress, Threads
+from trueground.errors import FitError, InputError
+from trueground.grid import Window
+from trueground.raster import Raster
+from trueground.warp import on_grid
+
+Float = NDArray[np.float64]
+FieldKind = Literal["auto", "constant", "plane", "quadratic", "separable", "smooth"]
+_BLOCK_SAMPLES = 30_000  # cells of a block that are looked at, unless the method asks for fewer
+_SCOUTS = 9  # blocks that look for the common shift
+_REACH = 24.0  # px from the start that a shift may lead
+_SCOUT_REACH = 96.0  # px
+_VAGUE = 0.5  # px
+_LEAST_SIDE = 16  # px
+
+
+@dataclass(frozen=True)
+class Blockwise:
+    """Coregister where shifts differ from place to place.
+
+    The reference is cut into blocks. A few of them look for the common shift first, from which all set out. Each block
+    is read once, fitted by `method` in memory and judged: too few cells, terrain that does not fix a shift, no
+    convergence, a vague shift, an outlier among its neighbours. What is left becomes a field of shifts (`ShiftField`):
+    constant, plane, quadratic or smooth, as predictions of blocks left out tell. The moving DEM is resampled once.
+
+    Examples
+    --------
+    >>> from trueground.coreg import Blockwise, NuthKaab
+    >>> Blockwise(NuthKaab(), block_size=200).passes
+    1
+    """
+
+    method: Combined = dataclasses.field(default_factory=NuthKaab)
+    """Any method, or a pipeline of them."""
+    _: KW_ONLY
+    block_size: float = 500.0
+    """Side of a block, in `unit`."""
+    unit: Literal["px", "m"] = "px"
+    """Pixels of the reference, or metres."""
+    overlap: int | Literal["auto"] = "auto"
+    """Pixels of the reference beside a block that are looked at as well: a twentieth of its side."""
+    min_valid: float = 0.1
+    """Least share of usable cells in a block."""
+    field: FieldKind = "auto"
+    """What the field is made of."""
+    passes: int = 1
+    """Times the fit is done: each on what the one before leaves, with blocks of half the side."""
+
+    def __post_init__(self) -> None:
+        if not self.block_size > 0.0 or self.unit not in {"px", "m"}:
+            msg = f"block size {self.block_size} {self.unit}: must be a number of px or m above 0"
+            raise InputError(msg)
+        if not 0.0 <= self.min_valid <= 1.0:
+            msg = f"least share of usable cells {self.min_valid}: must be from 0 to 1"
+            raise InputError(msg)
+        if self.field not in get_args(FieldKind):
+            msg = f"field {self.field!r}: must be one of {', '.join(get_args(FieldKind))}"
+            raise InputError(msg)
+        if self.overlap != "auto" and self.overlap < 0:
+            msg = f"overlap {self.overlap}: must be 'auto' or a number of pixels from 0"
+            raise InputError(msg)
+        if self.passes < 1:
+            msg = f"{self.passes} passes: must be at least 1"
+            raise InputError(msg)
+
+    @property
+    def name(self) -> str:
+        """The method's, block by block."""
+        return f"blockwise {cast('Step', self.method).name}"
+
+    def fit(
+        self,
+        reference: Raster,
+        moving: Raster,
+        *,
+        valid: Raster | None = None,
+        weights: Raster | None = None,
+        engine: Engine | None = None,
+        progress: Progress | None = None,
+    ) -> BlockwiseAlignment:
+        """Find the field of shifts.
+
+        Parameters
+        ----------
+        reference, moving
+            Heights [m] above the same surface; grids, extents and CRS may differ.
+        valid
+            Mask of stable terrain on any grid: cells where it is 0 are left out.
+        weights
+            How much each cell counts, on any grid.
+        engine
+            Where blocks are fitted; threads on all processors by default.
+        progress
+            Called with blocks done and their total.
+
+        Raises
+        ------
+        FitError
+            Where no block is good: the message says how many have which verdict.
+        OverlapError, DatumError
+            Where the DEMs share no ground, or one of them alone declares a vertical datum.
+        """
+        check_overlap(reference, moving)
+        reference, moving = one_band(reference), one_band(moving)
+        moving = in_common_datum(reference, moving, undeclared="accept")
+        use = engine or Threads()
+        crs = metric_crs(reference.grid)
+        pixel = pixel_of(reference.grid, crs)
+        side = self._side(reference, pixel)
+        done: list[tuple[ShiftField, list[BlockFit]]] = []
+        shifts: Shifts | None = None
+        for turn in range(self.passes):
+            side = max(side // 2 ** min(turn, 1), _LEAST_SIDE)
+            current = moving
+            if shifts is not None:
+                current = WarpedDem(
+                    source=moving, shifts=shifts, crs=crs, grid=moving.grid, resampling="cubic"
+                )
+            fitter = BlockFitter(
+                reference=reference, moving=current, method=cast("Step", _sparing(self.method)), crs=crs,
+                pixel=pixel, valid=None if valid is None else on_grid(valid, reference.grid, resampling="nearest"),
+                weights=None if weights is None else on_grid(weights, reference.grid, resampling="nearest"),
+                overlap=max(side // 20, 1) if self.overlap == "auto" else self.overlap,
+                reach=_REACH * max(pixel, pixel_of(moving.grid, crs)), min_valid=self.min_valid,
+                vague=_VAGUE,
+            )  # fmt: skip
+            blocks, made = self._pass(fitter, side, use, progress, look_around=not done)
+            if done and not _gained(done[-1][1], blocks):
+                break
+            done.append((made, blocks))
+            shifts = made if shifts is None else OneAfterTheOther(first=shifts, second=made)
+        return BlockwiseAlignment(
+            fields=tuple(f for f, _ in done), crs=None if crs is None else crs.to_wkt(),
+            method=self.name, blocks=tuple(done[-1][1]), first_blocks=tuple(done[0][1]),
+            block_px=side, parameters=self._parameters(),
+        )  # fmt: skip
+
+    def _pass(  # noqa: PLR0917 (what a pass is made of)
+        self,
+        fitter: BlockFitter,
+        side: int,
+        engine: Engine,
+        progress: Progress | None,
+        *,
+        look_around: bool,
+    ) -> tuple[list[BlockFit], ShiftField]:
+        """Fit all blocks and make a field of them."""
+        windows = _windows(fitter.reference.grid.shape, side)
+        start = None
+        if look_around:
+            start = _common(
+                replace(fitter, reach=fitter.reach * _SCOUT_REACH / _REACH), list(windows), engine
+            )
+        number = len(windows)
+        blocks: list[BlockFit] = []
+        fit: Callable[[Window], BlockFit] = lambda w: fitter.fit(windows[w], w, start)  # noqa: E731
+        for done, (_, block) in enumerate(engine.map(fit, windows), start=1):
+            blocks.append(block)
+            if progress is not None:
+                progress(done, number)
+        blocks = _without_outliers(blocks)
+        good = [b for b in blocks if b.verdict == "ok"]
+        if not good:
+            said = ", ".join(f"{n} {v}" for v, n in counts(blocks).items())
+            first = next(b.reason for b in blocks)
+            msg = (
+                f"none of the {number} blocks is good ({said}): {first}; take larger blocks, a smaller --min-valid, or "
+                "a global method"
+            )
+            raise FitError(msg)
+        size = (side * fitter.pixel,) * 2
+        kind = None if self.field == "auto" else self.field
+        made = fit_field(
+            (np.array([b.x for b in good]), np.array([b.y for b in good])),
+            np.array([b.shift for b in good]), np.array([b.error for b in good]), size=size, kind=kind,
+        )  # fmt: skip
+        return blocks, made
+
+    def _side(self, reference: Raster, pixel: float) -> int:
+        side = round(self.block_size if self.unit == "px" else self.block_size / pixel)
+        if side < _LEAST_SIDE:
+            msg = f"blocks of {side} px: must be at least {_LEAST_SIDE} px wide"
+            raise InputError(msg)
+        return min(side, max(reference.grid.shape))
+
+    def _parameters(self) -> dict[str, Any]:
+        own = {
+            k: getattr(self, k)
+            for k in ("block_size", "unit", "overlap", "min_valid", "field", "passes")
+        }
+        return {"method": repr(self.method), **own}
+
+
+def _windows(shape: tuple[int, int], side: int) -> dict[Window, tuple[int, int]]:
+    """Return the blocks, and row and column of each: all of about one size, so that none is a mere rest."""
+    edges = [
+        np.linspace(0, n, max(round(n / side), 1) + 1).round().astype(int).tolist() for n in shape
+    ]
+    rows, cols = ([(a, b - a) for a, b in pairwise(e)] for e in edges)
+    return {
+        Window(top, left, height, width): (i, j)
+        for i, (top, height) in enumerate(rows)
+        for j, (left, width) in enumerate(cols)
+    }
+
+
+def _common(
+    fitter: BlockFitter, windows: list[Window], engine: Engine
+) -> tuple[float, float, float] | None:
+    """Return the shift [m] that most of a few blocks find which look far; None where they find none."""
+    every = max(len(windows) // _SCOUTS, 1)
+    some = windows[every // 2 :: every]
+    found = [b for _, b in engine.map(lambda w: fitter.fit((0, 0), w, None), some)]
+    good = [b.shift for b in found if b.verdict in {"ok", "vague"}]
+    if not good:
+        return None
+    x, y, z = np.median(np.array(good), axis=0).tolist()
+    return x, y, z
+
+
+def _sparing(method: Combined) -> Combined:
+    """Return a method that looks at as many cells of a block as it takes, and no more."""
+    steps = getattr(method, "steps", None)
+    if steps is not None:
+        return replace(method, steps=tuple(_sparing(s) for s in steps))  # type: ignore[type-var]
+    if isinstance(method, Sampled):
+        return replace(method, samples=min(method.samples, _BLOCK_SAMPLES))
+    return method
+
+
+def _without_outliers(blocks: list[BlockFit]) -> list[BlockFit]:
+    """Give the verdict `outlier` to blocks that nothing beside them bears out."""
+    good = [k for k, b in enumerate(blocks) if b.verdict == "ok"]
+    if not good:
+        return blocks
+    chosen = [blocks[k] for k in good]
+    places = np.array([b.x for b in chosen]), np.array([b.y for b in chosen])
+    off = outliers(places, np.array([b.shift for b in chosen]), np.array([b.error for b in chosen]))
+    out = list(blocks)
+    for k in np.flatnonzero(off).tolist():
+        out[good[k]] = replace(
+            chosen[k], verdict="outlier", reason="its neighbours are shifted differently"
+        )
+    return out
+
+
+def _gained(before: list[BlockFit], after: list[BlockFit]) -> bool:
+    """Tell whether what blocks of a further pass find is more than they do not know."""
+    shifts = np.array([b.shift for b in after if b.verdict == "ok"])
+    errors = np.array([b.error for b in after if b.verdict == "ok"])
+    if not len(shifts) or not before:
+        return False
+    return bool(np.median((shifts / errors) ** 2) > 2.0 * math.log(2.0))

@@ -1,0 +1,257 @@
+"""A field of shifts: one smooth surface each for x, y and z, out of the shifts of blocks, with its error."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from trueground.coreg.blocks.bases import KINDS, Basis, Kind
+from trueground.coreg.blocks.smoother import Smoothed
+from trueground.errors import FitError, InputError
+
+Float = NDArray[np.float64]
+Bounds = tuple[float, float, float, float]
+_NODES = 2  # of the errors in a cell of the splines, along each side
+_MOST_CELLS = 32  # of the splines along a side
+_FOLDS = 5
+_LEAST: Mapping[Kind, int] = {
+    "constant": 1,
+    "plane": 5,
+    "quadratic": 10,
+    "separable": 12,
+    "smooth": 12,
+}
+
+
+class Shifts(Protocol):
+    """Shifts anywhere."""
+
+    def at(self, x: ArrayLike, y: ArrayLike) -> Float:
+        """Return the shifts (3, ...) at places of any shape [m]."""
+
+    def errors_at(self, x: ArrayLike, y: ArrayLike) -> Float:
+        """Return their standard errors (3, ...) [m]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneAfterTheOther:
+    """Two fields in one: the second was found on what the first had moved."""
+
+    first: Shifts
+    second: Shifts
+
+    def at(self, x: ArrayLike, y: ArrayLike) -> Float:
+        """Return the shifts (3, ...) at places of any shape [m]."""
+        later = self.second.at(x, y)
+        return np.asarray(later + self.first.at(np.asarray(x) - later[0], np.asarray(y) - later[1]))
+
+    def errors_at(self, x: ArrayLike, y: ArrayLike) -> Float:
+        """Return the standard errors of the second: it mends what the first left."""
+        return self.second.errors_at(x, y)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ShiftField:
+    """Shifts [m] to add to a moving DEM, anywhere: a place of the reference is looked up."""
+
+    kind: Kind
+    cells: tuple[int, int]
+    """Cells of the splines along x and y."""
+    bounds: Bounds
+    """West, south, east, north of the good blocks; the field goes on flatly beyond [m]."""
+    coefficients: Float
+    """(3, size) of the basis, for x, y and z [m]."""
+    errors: Float
+    """(3, rows, cols) standard errors [m] at nodes that span the bounds; bilinear between."""
+    scores: Mapping[str, float]
+    """Median miss of blocks left out by each kind that was tried, in their standard errors."""
+    scales: tuple[float, float, float]
+    """How many times their stated errors the blocks scatter about the field."""
+
+    @property
+    def basis(self) -> Basis:
+        """What it is made of."""
+        return Basis(kind=self.kind, cells=self.cells)
+
+    def at(self, x: ArrayLike, y: ArrayLike) -> Float:
+        """Return the shifts (3, ...) at places of any shape [m]."""
+        x, y = np.broadcast_arrays(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
+        u, v = _unit(self.bounds, x.reshape(-1), y.reshape(-1))
+        return np.asarray((self.basis.at(u, v) @ self.coefficients.T).T.reshape(3, *x.shape))
+
+    def errors_at(self, x: ArrayLike, y: ArrayLike) -> Float:
+        """Return the standard errors (3, ...) of the shifts at places of any shape [m]."""
+        x, y = np.broadcast_arrays(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
+        u, v = _unit(self.bounds, x.reshape(-1), y.reshape(-1))
+        rows, cols = (n - 1 for n in self.errors.shape[1:])
+        i, j = (np.minimum((t * n).astype(np.intp), n - 1) for t, n in ((v, rows), (u, cols)))
+        p, q = v * rows - i, u * cols - j
+        e = self.errors
+        found = (1 - p) * ((1 - q) * e[:, i, j] + q * e[:, i, j + 1])
+        found += p * ((1 - q) * e[:, i + 1, j] + q * e[:, i + 1, j + 1])
+        return np.asarray(found.reshape(3, *x.shape))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the field as numbers and lists."""
+        return {
+            "kind": self.kind, "cells": list(self.cells), "bounds": list(self.bounds),
+            "coefficients": self.coefficients.tolist(), "errors": self.errors.tolist(),
+            "scores": dict(self.scores), "scales": list(self.scales),
+        }  # fmt: skip
+
+    def to_json(self) -> str:
+        """Return the field as JSON text, to the last digit."""
+        return json.dumps(self.to_dict()) + "\n"
+
+    @classmethod
+    def from_dict(cls, items: Mapping[str, Any]) -> ShiftField:
+        """Read what `to_dict` returned.
+
+        Raises
+        ------
+        InputError
+            Where it is not that.
+        """
+        try:
+            found = cls(
+                kind=items["kind"], cells=tuple(items["cells"]), bounds=tuple(items["bounds"]),
+                coefficients=np.asarray(items["coefficients"], dtype=np.float64),
+                errors=np.asarray(items["errors"], dtype=np.float64),
+                scores=dict(items.get("scores", {})), scales=tuple(items["scales"]),
+            )  # fmt: skip
+            good = found.kind in KINDS and found.coefficients.shape == (3, found.basis.size)
+        except (KeyError, TypeError, ValueError) as error:
+            msg = f"not a field of shifts ({type(error).__name__}: {error})"
+            raise InputError(msg) from error
+        if not good or found.errors.ndim != 3:
+            msg = f"not a field of shifts: kind {found.kind!r} with coefficients of shape {found.coefficients.shape}"
+            raise InputError(msg)
+        return found
+
+
+def fit_field(
+    places: tuple[Float, Float],
+    shifts: Float,
+    errors: Float,
+    *,
+    size: tuple[float, float],
+    kind: Kind | None = None,
+) -> ShiftField:
+    """Fit a field to the shifts of blocks.
+
+    Parameters
+    ----------
+    places
+        x and y (n,) of the blocks' middles [m].
+    shifts, errors
+        (n, 3) shifts in x, y and z and their standard errors [m].
+    size
+        Width and height of a block [m]: cells of splines are not smaller.
+    kind
+        What it is made of; by default the simplest whose predictions of blocks that were left out are
+        within one standard error of the best (Hastie et al. 2009, section 7.10).
+
+    Raises
+    ------
+    FitError
+        Where there is no block, or there are too few for the kind that was asked for.
+    """
+    x, y = places
+    number = x.size
+    if number == 0:
+        msg = "no block is good: there is nothing to make a field of"
+        raise FitError(msg)
+    if kind is not None and number < _LEAST[kind]:
+        msg = f"{number} good blocks: a field of kind {kind!r} needs at least {_LEAST[kind]}; take smaller blocks"
+        raise FitError(msg)
+    half_x, half_y = size[0] / 2.0, size[1] / 2.0
+    bounds = (
+        float(x.min()) - half_x, float(y.min()) - half_y, float(x.max()) + half_x, float(y.max()) + half_y,
+    )  # fmt: skip
+    cells = _cells(bounds, size)
+    place = _unit(bounds, x, y)
+    scores: dict[str, float] = {}
+    if kind is None:
+        spans = min(np.ptp(x) / size[0], np.ptp(y) / size[1]) >= 1.0
+        possible = [k for k in KINDS if number >= _LEAST[k] and (spans or k == "constant")]
+        kind = _chosen(possible, cells, place, shifts, errors, scores)
+    basis = Basis(kind=kind, cells=cells)
+    found = [Smoothed.of(basis, place, *columns) for columns in _columns(shifts, errors)]
+    steps = [np.linspace(0.0, 1.0, _NODES * c + 1) for c in cells]
+    v, u = (g.reshape(-1) for g in np.meshgrid(steps[1], steps[0], indexing="ij"))
+    design = basis.at(u, v)
+    spread = [np.einsum("ni,ij,nj->n", design, f.covariance, design, optimize=True) for f in found]
+    nodes = (3, steps[1].size, steps[0].size)
+    return ShiftField(
+        kind=kind, cells=cells, bounds=bounds, scores=scores,
+        coefficients=np.stack([f.coefficients for f in found]),
+        errors=np.sqrt(np.maximum(np.stack(spread), 0.0)).reshape(nodes),
+        scales=(found[0].scale, found[1].scale, found[2].scale),
+    )  # fmt: skip
+
+
+def _chosen(  # noqa: PLR0917
+    possible: Sequence[Kind],
+    cells: tuple[int, int],
+    place: tuple[Float, Float],
+    shifts: Float,
+    errors: Float,
+    scores: dict[str, float],
+) -> Kind:
+    """Return the simplest kind that predicts blocks left out about as well as the best does."""
+    fold = _folds(place)
+    misses: dict[Kind, Float] = {}
+    for kind in possible:
+        basis = Basis(kind=kind, cells=cells)
+        miss = misses[kind] = np.zeros((fold.size, 3))
+        for out in np.unique(fold):
+            kept, left = fold != out, fold == out
+            some = place[0][kept], place[1][kept]
+            other = basis.at(place[0][left], place[1][left])
+            for axis, (values, sigma) in enumerate(_columns(shifts, errors)):
+                found = Smoothed.of(basis, some, values[kept], sigma[kept])
+                miss[left, axis] = (values[left] - other @ found.coefficients) / sigma[left]
+        scores[kind] = float(np.median(np.abs(miss)))
+    # The surprise at a miss, if misses had heavy tails: a block that lies far off surprises all kinds alike.
+    lost = {k: np.log1p(m**2).mean(axis=1) for k, m in misses.items()}
+    best = min(possible, key=lambda k: lost[k].mean())
+    for kind in possible:
+        more = lost[kind] - lost[best]
+        if more.mean() <= more.std() / math.sqrt(more.size):
+            return kind
+    return best
+
+
+def _folds(place: tuple[Float, Float]) -> NDArray[np.intp]:
+    """Put blocks into folds such that of neighbours no two are left out together."""
+    side = max(round(math.sqrt(place[0].size)), 2)
+    col, row = (np.minimum((t * side).astype(np.intp), side - 1) for t in place)
+    return np.asarray((col + 2 * row) % _FOLDS)
+
+
+def _cells(bounds: Bounds, size: tuple[float, float]) -> tuple[int, int]:
+    """Return the cells of splines along x and y: one for each block."""
+    lengths = bounds[2] - bounds[0], bounds[3] - bounds[1]
+    along, across = (
+        min(max(round(length / step), 1), _MOST_CELLS)
+        for length, step in zip(lengths, size, strict=True)
+    )
+    return along, across
+
+
+def _unit(bounds: Bounds, x: Float, y: Float) -> tuple[Float, Float]:
+    """Return places in the unit square that the bounds become; what lies beyond comes to lie on the edge."""
+    width, height = bounds[2] - bounds[0], bounds[3] - bounds[1]
+    u = (x - bounds[0]) / width if width > 0.0 else np.full(x.shape, 0.5)
+    v = (y - bounds[1]) / height if height > 0.0 else np.full(y.shape, 0.5)
+    return np.clip(u, 0.0, 1.0), np.clip(v, 0.0, 1.0)
+
+
+def _columns(shifts: Float, errors: Float) -> list[tuple[Float, Float]]:
+    return [(shifts[:, k], errors[:, k]) for k in range(3)]

@@ -1,0 +1,261 @@
+"""The result of a blockwise coregistration: a field of shifts, the blocks that it is made of, and what it does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+
+from trueground.coreg.blocks.block import BlockFit, counts
+from trueground.coreg.blocks.field import OneAfterTheOther, ShiftField, Shifts
+from trueground.coreg.blocks.warped import WarpedDem
+from trueground.coreg.plain import number_or_nan, plain
+from trueground.datum_shift import in_datum_of
+from trueground.errors import InputError
+from trueground.grid import Grid, Window
+from trueground.projection import project
+from trueground.raster import Raster, as_float, name_of
+from trueground.sampling import Resampling
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    import xarray as xr
+
+Float = NDArray[np.float64]
+_ROUNDS = 30
+_SETTLED = 1e-6  # m
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockwiseAlignment:
+    """Shifts that differ from place to place."""
+
+    fields: tuple[ShiftField, ...]
+    """One of each pass; each was found on what those before it had moved."""
+    crs: str | None
+    """WKT of the working CRS, in which places and shifts are counted [m]."""
+    method: str
+    blocks: tuple[BlockFit, ...]
+    """Of the last pass, row by row."""
+    first_blocks: tuple[BlockFit, ...] = ()
+    """Of the first."""
+    block_px: int = 0
+    """Side of a block [px of the reference]."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    statistics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Figures of reference - moving on all usable cells, `before` and `after`, where asked for."""
+
+    @property
+    def shifts(self) -> Shifts:
+        """The field of all passes together."""
+        return reduce(lambda one, two: OneAfterTheOther(first=one, second=two), self.fields)  # type: ignore[arg-type, return-value]
+
+    @property
+    def verdicts(self) -> dict[str, int]:
+        """How many blocks have which verdict."""
+        return counts(list(self.blocks))
+
+    @property
+    def samples(self) -> int:
+        """Number of cells used."""
+        return sum(b.samples for b in self.blocks if b.verdict == "ok")
+
+    @property
+    def nmad_before(self) -> float:
+        """Median over the good blocks of their NMAD [m] of reference - moving, before."""
+        return self._median("nmad_before", self.first_blocks or self.blocks)
+
+    @property
+    def nmad_after(self) -> float:
+        """The same after each block's own shift."""
+        return self._median("nmad_after", self.blocks)
+
+    @staticmethod
+    def _median(name: str, blocks: tuple[BlockFit, ...]) -> float:
+        values = [getattr(b, name) for b in blocks if b.verdict == "ok"]
+        return float(np.median(values)) if values else float("nan")
+
+    def __str__(self) -> str:
+        verdicts = ", ".join(f"{n} {v}" for v, n in self.verdicts.items())
+        return (
+            f"{self.method}: {' then '.join(f.kind for f in self.fields)} field of {len(self.blocks)} blocks "
+            f"({verdicts}); NMAD {self.nmad_before:.3f} -> {self.nmad_after:.3f} m"
+        )
+
+    def apply(
+        self, dem: Raster, *, grid: Grid | None = None, resampling: Resampling = "bilinear"
+    ) -> WarpedDem:
+        """Return the moved DEM as a raster that is computed when it is read.
+
+        Parameters
+        ----------
+        dem
+            The moving DEM, or another raster of heights that has the same error.
+        grid
+            Grid of the result; the DEM's own by default. It is resampled once.
+        resampling
+            `nearest`, `bilinear` or `cubic`.
+        """
+        if dem.count != 1:
+            msg = f"{name_of(dem)} has {dem.count} bands; a DEM has one"
+            raise InputError(msg)
+        if grid is not None:
+            dem = in_datum_of(grid, dem)
+        crs = None if self.crs is None else CRS.from_wkt(self.crs)
+        return WarpedDem(
+            source=as_float(dem),
+            shifts=self.shifts,
+            crs=crs,
+            grid=grid or dem.grid,
+            resampling=resampling,
+        )
+
+    def transform(
+        self, x: ArrayLike, y: ArrayLike, z: ArrayLike, *, crs: CRS | None = None
+    ) -> tuple[Float, Float, Float]:
+        """Move points as the DEM is moved: to the place whose shift leads there.
+
+        Parameters
+        ----------
+        x, y, z
+            Places and heights [m].
+        crs
+            What x and y count in; the working CRS by default.
+        """
+        x, y, z = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in (x, y, z)))
+        own = None if self.crs is None else CRS.from_wkt(self.crs)
+        if crs is not None and own is not None:
+            x, y = project(crs, own, x, y)
+        to_x, to_y = x, y
+        shift = self.shifts.at(to_x, to_y)
+        for _ in range(_ROUNDS):
+            before = shift
+            to_x, to_y = x + shift[0], y + shift[1]
+            shift = self.shifts.at(to_x, to_y)
+            if np.nanmax(np.abs(shift - before), initial=0.0) < _SETTLED:
+                break
+        if crs is not None and own is not None:
+            to_x, to_y = project(own, crs, to_x, to_y)
+        return to_x, to_y, z + shift[2]
+
+    @property
+    def tiles(self) -> xr.Dataset:
+        """The blocks as a table of rows and columns: shifts, errors, samples, NMADs, verdicts."""
+        import xarray as xr
+
+        rows, cols = (max(b.index[k] for b in self.blocks) + 1 for k in (0, 1))
+
+        def laid(value: Any, dtype: Any = np.float64) -> tuple[tuple[str, str], NDArray[Any]]:
+            out = np.empty((rows, cols), dtype=dtype)
+            for block in self.blocks:
+                out[block.index] = value(block)
+            return ("row", "col"), out
+
+        columns: dict[str, Any] = {}
+        for k, axis in enumerate("xyz"):
+            columns[f"shift_{axis}"] = laid(lambda b, k=k: b.shift[k])
+            columns[f"error_{axis}"] = laid(lambda b, k=k: b.error[k])
+            columns[f"rotation_{axis}"] = laid(lambda b, k=k: b.rotation[k])
+        for name in ("x", "y", "share", "nmad_before", "nmad_after"):
+            columns[name] = laid(lambda b, name=name: getattr(b, name))
+        for name in ("samples", "iterations"):
+            columns[name] = laid(lambda b, name=name: getattr(b, name), np.int64)
+        for name in ("verdict", "reason"):
+            columns[name] = laid(lambda b, name=name: getattr(b, name), object)
+        field_x, field_y, field_z = self.fields[-1].at(columns["x"][1], columns["y"][1])
+        for axis, values in zip("xyz", (field_x, field_y, field_z), strict=True):
+            columns[f"field_{axis}"] = ("row", "col"), values
+        return xr.Dataset(
+            columns, attrs={"method": self.method, "block_px": self.block_px, "crs": self.crs or ""}
+        )
+
+    def to_geodataframe(self) -> gpd.GeoDataFrame:
+        """Return the blocks as points with all that the table holds."""
+        import geopandas as gpd
+
+        table = self.tiles.to_dataframe().reset_index()
+        places = gpd.points_from_xy(table["x"], table["y"])
+        return gpd.GeoDataFrame(table, geometry=places, crs=self.crs)
+
+    def as_xdem_meta(self) -> dict[str, dict[str, float]]:
+        """Return shifts by `row_col`, as xDEM's `BlockwiseCoreg` keeps them; NaN for blocks that are not good."""
+        nan = float("nan")
+        return {
+            f"{b.index[0]}_{b.index[1]}": dict(
+                zip(
+                    ("shift_x", "shift_y", "shift_z"),
+                    b.shift if b.verdict == "ok" else (nan,) * 3,
+                    strict=True,
+                )
+            )
+            for b in self.blocks
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain numbers, text, lists and dictionaries; None is NaN."""
+        return {
+            "kind": "blockwise",
+            "method": self.method,
+            "crs": self.crs,
+            "fields": [f.to_dict() for f in self.fields],
+            "block_px": self.block_px,
+            "nmad_before": number_or_none(self.nmad_before),
+            "nmad_after": number_or_none(self.nmad_after),
+            "samples": self.samples,
+            "verdicts": self.verdicts,
+            "parameters": plain(self.parameters),
+            "statistics": plain(self.statistics),
+            "blocks": [plain(asdict(b)) for b in self.blocks],
+            "first_blocks": [plain(asdict(b)) for b in self.first_blocks],
+        }
+
+    def to_json(self) -> str:
+        """Return the result as JSON text, to the last digit."""
+        return json.dumps(self.to_dict()) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> BlockwiseAlignment:
+        """Read what `to_json` wrote.
+
+        Raises
+        ------
+        InputError
+            Where the text is not such JSON.
+        """
+        try:
+            items = json.loads(text)
+            return cls(
+                fields=tuple(ShiftField.from_dict(f) for f in items["fields"]),
+                crs=None if items["crs"] is None else CRS.from_user_input(items["crs"]).to_wkt(),
+                method=str(items["method"]), block_px=int(items["block_px"]),
+                blocks=tuple(_block(b) for b in items["blocks"]),
+                first_blocks=tuple(_block(b) for b in items["first_blocks"]),
+                parameters=dict(items.get("parameters", {})),
+                statistics={k: dict(v) for k, v in items.get("statistics", {}).items()},
+            )  # fmt: skip
+        except (ValueError, KeyError, TypeError, AttributeError, CRSError) as error:
+            msg = f"not a blockwise alignment ({type(error).__name__}: {error}): give JSON that trueground wrote"
+            raise InputError(msg) from error
+
+
+def number_or_none(value: float) -> float | None:
+    """JSON has no NaN."""
+    return value if np.isfinite(value) else None
+
+
+def _block(items: Mapping[str, Any]) -> BlockFit:
+    known: dict[str, Any] = {**items}
+    for name in ("shift", "error", "rotation"):
+        known[name] = tuple(number_or_nan(v) for v in items[name])
+    for name in ("x", "y", "share", "nmad_before", "nmad_after"):
+        known[name] = number_or_nan(items[name])
+    return BlockFit(
+        **{**known, "index": tuple(items["index"]), "window": Window(**items["window"])}
+    )

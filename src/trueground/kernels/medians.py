@@ -1,0 +1,81 @@
+"""Medians of groups of values, in one pass over them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trueground.kernels import kernel
+
+
+@kernel
+def _selected(values, first, last, rank):
+    """Return the value of a rank among `values[first:last]`, which are moved about (Hoare's quickselect)."""
+    low, high = first, last - 1
+    target = first + rank
+    while low < high:
+        middle = (low + high) // 2
+        # The median of three as a pivot keeps sorted values from taking long.
+        if values[middle] < values[low]:
+            values[middle], values[low] = values[low], values[middle]
+        if values[high] < values[low]:
+            values[high], values[low] = values[low], values[high]
+        if values[high] < values[middle]:
+            values[high], values[middle] = values[middle], values[high]
+        pivot = values[middle]
+        i, j = low, high
+        while i <= j:
+            while values[i] < pivot:
+                i += 1
+            while pivot < values[j]:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i += 1
+                j -= 1
+        if target <= j:
+            high = j
+        elif target >= i:
+            low = i
+        else:
+            return values[target]
+    return values[target]
+
+
+@kernel
+def _median(values, first, last):
+    """Return the median of `values[first:last]`, which are moved about."""
+    number = last - first
+    upper = _selected(values, first, last, number // 2)
+    if number % 2 == 1:
+        return upper
+    lower = values[first]  # the greatest of the lower half, that now lies before the upper
+    for i in range(first + 1, first + number // 2):
+        lower = max(lower, values[i])
+    return 0.5 * (lower + upper)
+
+
+@kernel
+def grouped(values, group, medians, spreads):
+    """Fill medians and the medians of the distances from them, of groups of finite values; NaN for empty ones."""
+    count = medians.size
+    starts = np.zeros(count + 1, dtype=np.int64)
+    for i in range(group.size):
+        starts[group[i] + 1] += 1
+    for k in range(count):
+        starts[k + 1] += starts[k]
+    sorted_values = np.empty(values.size)
+    place = starts[:-1].copy()
+    for i in range(group.size):
+        sorted_values[place[group[i]]] = values[i]
+        place[group[i]] += 1
+    for k in range(count):
+        first, last = starts[k], starts[k + 1]
+        if first == last:
+            medians[k] = np.nan
+            spreads[k] = np.nan
+            continue
+        middle = _median(sorted_values, first, last)
+        medians[k] = middle
+        for i in range(first, last):
+            sorted_values[i] = abs(sorted_values[i] - middle)
+        spreads[k] = _median(sorted_values, first, last)
