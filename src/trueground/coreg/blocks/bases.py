@@ -14,6 +14,7 @@ Kind = Literal["constant", "plane", "quadratic", "separable", "smooth"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """From the simplest to the richest."""
 
+POLYNOMIALS: tuple[Kind, ...] = ("constant", "plane", "quadratic")
 _POWERS = {
     "constant": ((0, 0),),
     "plane": ((0, 0), (1, 0), (0, 1)),

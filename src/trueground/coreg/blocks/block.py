@@ -171,7 +171,10 @@ class BlockFitter:
         figures |= {"x": x, "y": y, "shift": shift, "error": errors}
         if alignment is not None:
             figures["rotation"] = alignment.rotations
-        if not found.converged:
+        last = alignment.iterations[-1]["step"] if alignment and alignment.iterations else math.inf
+        if not found.converged and not last < max(
+            errors
+        ):  # to and fro within the error is no matter
             return said(
                 "not converged", f"{figures['iterations']} iterations were not enough", **figures
             )

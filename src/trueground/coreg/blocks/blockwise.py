@@ -12,7 +12,7 @@ from typing import Any, Literal, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from trueground.coreg.blocks.bases import Kind
+from trueground.coreg.blocks.bases import POLYNOMIALS
 from trueground.coreg.blocks.block import BlockFit, BlockFitter, counts
 from trueground.coreg.blocks.field import OneAfterTheOther, ShiftField, Shifts, fit_field
 from trueground.coreg.blocks.neighbours import outliers
@@ -22,6 +22,7 @@ from trueground.coreg.cells import metric_crs
 from trueground.coreg.combine import Combined, Step
 from trueground.coreg.nuth_kaab import NuthKaab
 from trueground.coreg.pairs import one_band, pixel_of
+from trueground.coreg.rigid import RigidMethod
 from trueground.coreg.sampled import Sampled
 from trueground.datum_shift import in_common_datum
 from trueground.difference import check_overlap
@@ -34,6 +35,8 @@ from trueground.warp import on_grid
 Float = NDArray[np.float64]
 FieldKind = Literal["auto", "constant", "plane", "quadratic", "separable", "smooth"]
 _BLOCK_SAMPLES = 30_000  # cells of a block that are looked at, unless the method asks for fewer
+_BLOCK_TOLERANCE = 0.01  # px, unless the method is laxer
+_BLOCK_ITERATIONS = 20
 _SCOUTS = 9  # blocks that look for the common shift
 _REACH = 24.0  # px from the start that a shift may lead
 _SCOUT_REACH = 96.0  # px
@@ -53,8 +56,8 @@ class Blockwise:
     Examples
     --------
     >>> from trueground.coreg import Blockwise, NuthKaab
-    >>> Blockwise(NuthKaab(), block_size=200).passes
-    1
+    >>> Blockwise(NuthKaab(), block_size=200).name
+    'blockwise nuth-kaab'
     """
 
     method: Combined = dataclasses.field(default_factory=NuthKaab)
@@ -70,8 +73,9 @@ class Blockwise:
     """Least share of usable cells in a block."""
     field: FieldKind = "auto"
     """What the field is made of."""
-    passes: int = 1
-    """Times the fit is done: each on what the one before leaves, with blocks of half the side."""
+    passes: int = 2
+    """Times the fit is done at most: each on what the one before leaves, with blocks of half the side, where that was
+    no mere polynomial: shifts that differ within a block are followed further."""
 
     def __post_init__(self) -> None:
         if not self.block_size > 0.0 or self.unit not in {"px", "m"}:
@@ -156,6 +160,8 @@ class Blockwise:
                 break
             done.append((made, blocks))
             shifts = made if shifts is None else OneAfterTheOther(first=shifts, second=made)
+            if made.kind in POLYNOMIALS:
+                break
         return BlockwiseAlignment(
             fields=tuple(f for f, _ in done), crs=None if crs is None else crs.to_wkt(),
             method=self.name, blocks=tuple(done[-1][1]), first_blocks=tuple(done[0][1]),
@@ -246,10 +252,16 @@ def _common(
 
 
 def _sparing(method: Combined) -> Combined:
-    """Return a method that looks at as many cells of a block as it takes, and no more."""
+    """Return a method that takes no more pains with a block than a block is worth."""
     steps = getattr(method, "steps", None)
     if steps is not None:
         return replace(method, steps=tuple(_sparing(s) for s in steps))  # type: ignore[type-var]
+    if isinstance(method, RigidMethod):
+        method = replace(
+            method,
+            tolerance=max(method.tolerance, _BLOCK_TOLERANCE),
+            max_iterations=min(method.max_iterations, _BLOCK_ITERATIONS),
+        )
     if isinstance(method, Sampled):
         return replace(method, samples=min(method.samples, _BLOCK_SAMPLES))
     return method
