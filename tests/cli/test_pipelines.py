@@ -113,7 +113,7 @@ def test_what_is_wrong_is_said_before_any_work(run: Run, scene: Path, tmp_path: 
     done = run("align", "reference.tif", "moving.tif", "-o", "out/a.tif", "--method", "magic")
     assert done.returncode == 2
     assert "magic" in done.stderr
-    assert "deramp, directional-bias" in done.stderr
+    assert "terrain-bias, vertical-shift" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     (tmp_path / "odd.json").write_text("{}")
     (tmp_path / "bytes.json").write_bytes(b"\xff\xfe\x00")

@@ -15,6 +15,7 @@ from trueground.cli.options import (
     Repeated,
     outputs_differ_from,
     raster_output,
+    usage,
     warn_of_outlines_elsewhere,
 )
 
@@ -25,7 +26,7 @@ def align(
     /,
     *,
     output: Output,
-    method: Literal["nuth-kaab", "lzd", "vertical-shift"] = "nuth-kaab",
+    method: str = "nuth-kaab",
     exclude: Repeated = None,
     include: Repeated = None,
     mask: str | None = None,
@@ -51,7 +52,10 @@ def align(
     output
         The moved DEM (GeoTIFF).
     method
-        How the shift is found.
+        How the shift is found: nuth-kaab, lzd or vertical-shift; and how heights are corrected: deramp,
+        directional-bias or terrain-bias. Several are joined by +, as in "nuth-kaab + deramp"; what is chosen of one
+        comes after a colon, as in deramp:2 (degree), terrain-bias:elevation (or slope, aspect, curvature),
+        directional-bias:sines (or spline), lzd:translation (or rigid, similarity).
     exclude
         Polygons of terrain to leave out, such as glaciers; may be given more than once.
     include
@@ -75,11 +79,11 @@ def align(
     cog
         Write a cloud-optimised GeoTIFF.
     """
-    from trueground.coreg import METHODS
+    from trueground.coreg import Chain, method_named
     from trueground.datum_shift import datum_name, declaring, in_common_datum
     from trueground.difference import Difference, check_overlap
     from trueground.engine import Threads
-    from trueground.errors import FitError
+    from trueground.errors import FitError, InputError
     from trueground.raster import as_float, open_raster
     from trueground.stats import statistics
     from trueground.vectors import stable_terrain
@@ -89,6 +93,10 @@ def align(
         [reference, moving, mask, *(exclude or []), *(include or [])],
         [raster_output(output), transform, report],
     )
+    try:
+        steps = method_named(method)
+    except InputError as error:
+        raise usage(f"{error}.") from error
     engine = Threads(threads)
     fixed, loose = as_float(open_raster(reference)), as_float(open_raster(moving))
     check_overlap(fixed, loose)
@@ -103,10 +111,10 @@ def align(
     valid = stable_terrain(fixed.grid, exclude=exclude or [], include=include or [], mask=mask)
     warn_of_outlines_elsewhere(fixed.grid, [*(exclude or []), *(include or [])])
     with console.progress("fit") as step, console.timed("fit"):
-        found = METHODS[method]().fit(fixed, loose, valid=valid, engine=engine, progress=step)
+        found = steps.fit(fixed, loose, valid=valid, engine=engine, progress=step)
     if not found.converged and not found.nmad_after < found.nmad_before:
         msg = (
-            f"{method} did not converge and the NMAD did not fall ({found.nmad_before:.3f} m before, "
+            f"{steps.name} did not converge and the NMAD did not fall ({found.nmad_before:.3f} m before, "
             f"{found.nmad_after:.3f} m after): the DEMs do not show the same terrain; nothing was written"
         )
         raise FitError(msg)
@@ -134,9 +142,10 @@ def align(
             progress=step,
         )
     if not found.converged:
-        console.warn(
-            f"the fit did not converge in {len(found.iterations)} iterations; look at the differences"
-        )
+        steps_taken = "" if isinstance(found, Chain) else f" in {len(found.iterations)} iterations"
+        console.warn(f"the fit did not converge{steps_taken}; look at the differences")
+    for warning in found.warnings:
+        console.warn(warning)
     if report is not None:
         from trueground.report import write_alignment_report
 
@@ -163,12 +172,17 @@ def align(
                 "exclude": exclude or [],
                 "include": include or [],
             },
-            warnings=[] if found.converged else ["The fit did not converge."],
+            warnings=[
+                *([] if found.converged else ["The fit did not converge."]),
+                *(f"{w[:1].upper()}{w[1:]}." for w in found.warnings),
+            ],
             command=console.command,
         )
     if transform is not None:
         write_text(transform, found.to_json())
     print(f"shift x {found.shift_x:+.3f} m, y {found.shift_y:+.3f} m, z {found.shift_z:+.3f} m")
+    for correction in found.corrections if isinstance(found, Chain) else ():
+        print(f"{correction.method}: {correction.shape.describe()}")
     print(
         f"NMAD on {found.samples} cells: {found.nmad_before:.3f} m before, {found.nmad_after:.3f} m after"
     )

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from trueground.coreg.correction import Correction
     from trueground.coreg.pipeline import Pipeline
     from trueground.engine import Engine, Progress
+    from trueground.pointcloud import PointCloud
     from trueground.raster import Raster
 
 
@@ -21,7 +22,7 @@ class Step(Protocol):
 
     def fit(
         self,
-        reference: Raster,
+        reference: Raster | PointCloud,
         moving: Raster,
         *,
         valid: Raster | None = None,

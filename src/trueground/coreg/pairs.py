@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pyproj import CRS
 
+from trueground.coreg import motion
 from trueground.coreg.aligned import AlignedDem
-from trueground.coreg.base import Alignment
+from trueground.coreg.base import Alignment, translation
 from trueground.coreg.cells import Cells, Choice, metric_crs, of_points
 from trueground.datum_shift import in_common_datum
 from trueground.difference import bounds_as_in, check_overlap
@@ -137,6 +138,32 @@ class Pair:
         """Mean place and median height of the cells, to the millimetre."""
         x, y, z = self.cells[:3]
         return round(float(x.mean()), 3), round(float(y.mean()), 3), round(float(np.median(z)), 3)
+
+    def start(self, method: str, initial: Alignment | None = None) -> Alignment:
+        """Return the motion from which a fit sets out, about the centroid: none, or the initial one.
+
+        Raises
+        ------
+        InputError
+            Where the initial alignment counts in another CRS.
+        """
+        crs = None if self.crs is None else self.crs.to_wkt()
+        matrix = translation((0.0, 0.0, 0.0))
+        if initial is not None:
+            if crs is not None and initial.crs not in {None, crs}:
+                one, two = CRS.from_wkt(str(initial.crs)), CRS.from_wkt(crs)
+                if one.to_2d() != two.to_2d():
+                    msg = (
+                        f"the initial alignment counts in {one.name!r} and the fit in {two.name!r}: "
+                        "they must be the same"
+                    )
+                    raise InputError(msg)
+            moved = motion.about(initial.matrix, initial.centroid, self.centroid)
+            matrix = tuple(map(tuple, moved.tolist()))
+        return Alignment(
+            matrix=matrix, centroid=self.centroid, crs=crs, method=method,
+            nmad_before=math.nan, nmad_after=math.nan, samples=0,
+        )  # fmt: skip
 
     def heights(
         self, alignment: Alignment, *, beside: Sequence[tuple[float, float]] = ((0.0, 0.0),)

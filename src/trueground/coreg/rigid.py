@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trueground.coreg import motion
-from trueground.coreg.base import Alignment, translation
+from trueground.coreg.base import Alignment
 from trueground.coreg.cells import within
 from trueground.coreg.covariance import clustered, effective_number
 from trueground.coreg.pairs import Pair, require_samples
@@ -132,13 +132,7 @@ class RigidMethod(Sampled, ABC):
         self, pair: Pair, *, initial: Alignment | None = None, progress: Progress | None = None
     ) -> Alignment:
         """Find the motion of a pair that has been sampled already."""
-        centroid = pair.centroid
-        still = Alignment(
-            matrix=translation((0.0, 0.0, 0.0)), centroid=centroid,
-            crs=None if pair.crs is None else pair.crs.to_wkt(),
-            method=self.name, nmad_before=np.nan, nmad_after=np.nan, samples=0,
-        )  # fmt: skip
-        found = still if initial is None else replace(still, matrix=_start(initial, still))
+        still, found = pair.start(self.name), pair.start(self.name, initial)
         history: list[dict[str, float]] = []
         if pair.cells.x.size > _WORTH * _FIRST and self.max_iterations > _WORTH:
             few = pair.thinned(_FIRST)  # the way to the place costs less than the place itself
@@ -324,24 +318,6 @@ def _require_common_relief(one: Float, two: Float) -> None:
             "vertical-shift"
         )
         raise FitError(msg)
-
-
-def _start(initial: Alignment, still: Alignment) -> tuple[tuple[float, ...], ...]:
-    """Return the matrix of an initial alignment about another centroid.
-
-    Raises
-    ------
-    InputError
-        Where it counts in another CRS.
-    """
-    from pyproj import CRS
-
-    if initial.crs is not None and still.crs is not None and initial.crs != still.crs:
-        one, two = CRS.from_wkt(initial.crs), CRS.from_wkt(still.crs)
-        if one.to_2d() != two.to_2d():
-            msg = f"the initial alignment counts in {one.name!r} and the fit in {two.name!r}: they must be the same"
-            raise InputError(msg)
-    return _tuple(motion.about(np.asarray(initial.matrix), initial.centroid, still.centroid))
 
 
 def _length(pair: Pair, step: Float) -> float:

@@ -275,8 +275,7 @@ def _corrections_section(corrections: Sequence[Mapping[str, Any]]) -> TableSecti
         places = decimals_for(values)
         rows.append(
             (
-                plain(one.get("method")),
-                plain(one.get("summary")),
+                f"{plain(one.get('method'))}: {plain(one.get('summary'))}",
                 *(number(v, decimals=places) for v in values),
             )
         )
@@ -284,7 +283,7 @@ def _corrections_section(corrections: Sequence[Mapping[str, Any]]) -> TableSecti
         anchor="corrections",
         heading="Corrections of the heights",
         text="What was added to the moving DEM, in the order in which it was found, on the cells of the fit.",
-        columns=("Method", "Function", *_ADDED.values(), "NMAD before [m]", "NMAD after [m]"),
+        columns=("Correction", *_ADDED.values(), "NMAD before [m]", "NMAD after [m]"),
         rows=tuple(rows),
     )
 
