@@ -7,17 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from trueground.cli.console import console
-from trueground.cli.options import (
-    DemResampling,
-    Flag,
-    Output,
-    Repeated,
-    outputs_differ_from,
-    raster_output,
-    usage,
-    warn_of_outlines_elsewhere,
-)
+from trueground.cli.options import DemResampling, Flag, Output, Repeated
 
 
 def align(
@@ -27,43 +17,79 @@ def align(
     *,
     output: Output,
     method: str = "nuth-kaab",
+    blocks: str | None = None,
+    overlap: int | None = None,
+    field: Literal["auto", "constant", "plane", "quadratic", "separable", "smooth"] = "auto",
+    passes: int = 2,
+    min_valid: float = 0.1,
     exclude: Repeated = None,
     include: Repeated = None,
     mask: str | None = None,
+    weights: str | None = None,
+    initial: Path | None = None,
     transform: Path | None = None,
+    tiles_table: Path | None = None,
+    field_raster: Path | None = None,
     report: Path | None = None,
     resampling: DemResampling = "bilinear",
     grid: Literal["moving", "reference"] = "moving",
     reference_heights: str | None = None,
     moving_heights: str | None = None,
+    points_x: str | None = None,
+    points_y: str | None = None,
+    points_z: str | None = None,
+    points_sigma: str | None = None,
+    points_crs: str | None = None,
+    points_heights: str | None = None,
     threads: Annotated[int, Parameter(validator=None)] = 0,
     cog: Flag = False,
 ) -> None:
     """Move an elevation model onto a reference, so that their difference shows change and not misplacement.
 
-    Example: `trueground align reference.tif moving.tif -o aligned.tif --exclude glaciers.gpkg --transform shift.json`
+    Examples: `trueground align reference.tif moving.tif -o aligned.tif --exclude glaciers.gpkg --transform shift.json`;
+    with shifts that differ from place to place `--blocks 500`; onto altimetry `trueground align tracks.csv dem.tif -o
+    aligned.tif --points-crs EPSG:4326+5773`
 
     Parameters
     ----------
     reference
-        DEM that is trusted.
+        DEM that is trusted; or points: CSV, GeoPackage, GeoParquet, LAS or LAZ.
     moving
-        DEM to move; grid and CRS may differ.
+        DEM to move, or points; grid and CRS may differ.
     output
-        The moved DEM (GeoTIFF).
+        The moved DEM (GeoTIFF), or the moved points (a file of the same kind as they came in).
     method
-        How the shift is found: nuth-kaab, lzd or vertical-shift; and how heights are corrected: deramp,
-        directional-bias or terrain-bias. Several are joined by +, as in "nuth-kaab + deramp"; what is chosen of one
-        comes after a colon, as in deramp:2 (degree), terrain-bias:elevation (or slope, aspect, curvature),
+        How the motion is found: nuth-kaab, lzd, icp, cpd, dh-minimize or vertical-shift; and how heights are corrected:
+        deramp, directional-bias or terrain-bias. Several are joined by +, as in "nuth-kaab + deramp"; what is chosen of
+        one comes after a colon, as in deramp:2 (degree), terrain-bias:elevation (or slope, aspect, curvature),
         directional-bias:sines (or spline), lzd:translation (or rigid, similarity).
+    blocks
+        Align block by block, with blocks of this side: 500 (pixels of the reference) or 5000m. A smooth field of shifts
+        is made of them.
+    overlap
+        Pixels beside a block that are looked at as well. Default: a twentieth of its side.
+    field
+        What the field of shifts is made of; auto: the simplest that predicts blocks left out.
+    passes
+        Times that blocks are fitted at most; from the second on with half the side, where the field is no polynomial.
+    min_valid
+        Least share of usable cells in a block.
     exclude
         Polygons of terrain to leave out, such as glaciers; may be given more than once.
     include
         Polygons outside of which terrain is left out; may be given more than once.
     mask
         Raster of stable terrain: cells where it is 0 are left out.
+    weights
+        Raster of how much each cell counts: 1 / sigma^2 where sigma is known.
+    initial
+        Motion to begin with, as --transform wrote it; the result includes it.
     transform
-        Write the shift as JSON.
+        Write what was found as JSON: `trueground apply` takes it.
+    tiles_table
+        Write the blocks as points with all their figures (.gpkg, .geojson or .csv).
+    field_raster
+        Write the field of shifts and its standard errors (GeoTIFF of six bands) on the grid of the output.
     report
         Write a report page (HTML).
     resampling
@@ -73,117 +99,36 @@ def align(
     reference_heights
         What heights of the reference are above: ellipsoid, egm96, egm2008 or a grid file. Default: as its CRS says.
     moving_heights
-        The same for the moving DEM.
+        The same for what is to move.
+    points_x
+        Column of the points' x or longitude, by name or number from 1. Default: found by the usual names.
+    points_y
+        The same of y or latitude.
+    points_z
+        The same of the height.
+    points_sigma
+        The same of the standard error of the height, by which points are weighed.
+    points_crs
+        CRS of the points. Default: as their file says.
+    points_heights
+        What heights of the points are above.
     threads
         Number of threads; 0 takes all processors.
     cog
         Write a cloud-optimised GeoTIFF.
     """
-    from trueground.coreg import Chain, method_named
-    from trueground.datum_shift import datum_name, declaring, in_common_datum
-    from trueground.difference import Difference, check_overlap
-    from trueground.engine import Threads
-    from trueground.errors import FitError, InputError
-    from trueground.raster import as_float, open_raster
-    from trueground.stats import statistics
-    from trueground.vectors import stable_terrain
-    from trueground.writer import write, write_text
+    from trueground.cli.align_job import AlignJob, BlockOptions, PointOptions
 
-    outputs_differ_from(
-        [reference, moving, mask, *(exclude or []), *(include or [])],
-        [raster_output(output), transform, report],
-    )
-    try:
-        steps = method_named(method)
-    except InputError as error:
-        raise usage(f"{error}.") from error
-    engine = Threads(threads)
-    fixed, loose = as_float(open_raster(reference)), as_float(open_raster(moving))
-    check_overlap(fixed, loose)
-    datums = {
-        "reference_heights": datum_name(fixed, reference_heights),
-        "moving_heights": datum_name(loose, moving_heights),
-    }
-    loose = in_common_datum(
-        fixed, loose, reference_heights=reference_heights, moving_heights=moving_heights
-    )
-    fixed = declaring(fixed, reference_heights)
-    valid = stable_terrain(fixed.grid, exclude=exclude or [], include=include or [], mask=mask)
-    warn_of_outlines_elsewhere(fixed.grid, [*(exclude or []), *(include or [])])
-    with console.progress("fit") as step, console.timed("fit"):
-        found = steps.fit(fixed, loose, valid=valid, engine=engine, progress=step)
-    if not found.converged and not found.nmad_after < found.nmad_before:
-        msg = (
-            f"{steps.name} did not converge and the NMAD did not fall ({found.nmad_before:.3f} m before, "
-            f"{found.nmad_after:.3f} m after): the DEMs do not show the same terrain; nothing was written"
-        )
-        raise FitError(msg)
-    aligned = found.apply(
-        loose, grid=fixed.grid if grid == "reference" else None, resampling=resampling
-    )
-    history = {
-        "reference": reference,
-        "moving": moving,
-        "method": method,
-        "transform": found.to_json(),
-        "resampling": resampling,
-        "exclude": ", ".join(exclude or []),
-        "include": ", ".join(include or []),
-        "mask": mask or "",
-        **datums,
-    }
-    with console.progress("write") as step, console.timed("write"):
-        write(
-            aligned,
-            output,
-            engine=engine,
-            driver="COG" if cog else "GTiff",
-            history=history,
-            progress=step,
-        )
-    if not found.converged:
-        steps_taken = "" if isinstance(found, Chain) else f" in {len(found.iterations)} iterations"
-        console.warn(f"the fit did not converge{steps_taken}; look at the differences")
-    for warning in found.warnings:
-        console.warn(warning)
-    if report is not None:
-        from trueground.report import write_alignment_report
-
-        before, after = (
-            Difference(first=fixed, second=loose),
-            Difference(first=fixed, second=aligned),
-        )
-        with console.timed("statistics"):
-            found = found.with_statistics(
-                before=statistics(before, valid=valid, engine=engine).to_dict(),
-                after=statistics(after, valid=valid, engine=engine).to_dict(),
-            )
-        write_alignment_report(
-            report,
-            result=found.to_dict(),
-            before=before,
-            after=after,
-            reference=fixed,
-            outlines=None if valid is None else valid.outlines,
-            valid=valid,
-            inputs={
-                "reference": reference,
-                "moving": moving,
-                "exclude": exclude or [],
-                "include": include or [],
-            },
-            warnings=[
-                *([] if found.converged else ["The fit did not converge."]),
-                *(f"{w[:1].upper()}{w[1:]}." for w in found.warnings),
-            ],
-            command=console.command,
-        )
-    if transform is not None:
-        write_text(transform, found.to_json())
-    print(f"shift x {found.shift_x:+.3f} m, y {found.shift_y:+.3f} m, z {found.shift_z:+.3f} m")
-    for correction in found.corrections if isinstance(found, Chain) else ():
-        print(f"{correction.method}: {correction.shape.describe()}")
-    print(
-        f"NMAD on {found.samples} cells: {found.nmad_before:.3f} m before, {found.nmad_after:.3f} m after"
-    )
-    console.note(f"wrote {', '.join(str(p) for p in (output, transform, report) if p is not None)}")
+    AlignJob(
+        reference=reference, moving=moving, output=output, method=method,
+        blocks=None if blocks is None else BlockOptions.of(
+            blocks, overlap=overlap, field=field, passes=passes, min_valid=min_valid,
+            table=tiles_table, raster=field_raster,
+        ),
+        points=PointOptions(
+            x=points_x, y=points_y, z=points_z, sigma=points_sigma, crs=points_crs, heights=points_heights
+        ),
+        exclude=exclude or [], include=include or [], mask=mask, weights=weights, initial=initial,
+        transform=transform, report=report, resampling=resampling, grid=grid,
+        reference_heights=reference_heights, moving_heights=moving_heights, threads=threads, cog=cog,
+    ).run()  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from trueground.cli.console import console
@@ -26,6 +27,7 @@ def apply(
     variable: str | None = None,
     resampling: DemResampling = "bilinear",
     threads: int = 0,
+    points_crs: str | None = None,
     cog: Flag = False,
 ) -> None:
     """Move an elevation model, and correct its heights, as `align --transform` has found for it or another.
@@ -37,9 +39,10 @@ def apply(
     transform
         What `align --transform` wrote.
     dem
-        DEM to move; it may be another than that of the fit, of the same sensor or product.
+        DEM to move, or points (CSV, GeoPackage, GeoParquet, LAS, LAZ); it may be another than that of the fit, of the
+        same sensor or product.
     output
-        The moved DEM (GeoTIFF).
+        The moved DEM (GeoTIFF), or the moved points with all their columns.
     invert
         Undo the motion instead; what has corrections cannot be undone.
     like
@@ -50,16 +53,22 @@ def apply(
         How the moved DEM is interpolated.
     threads
         Number of threads; 0 takes all processors.
+    points_crs
+        CRS of points. Default: as their file says.
     cog
         Write a cloud-optimised GeoTIFF.
     """
-    from trueground.coreg import Alignment, read_result
+    from trueground.coreg import Alignment, BlockwiseAlignment, read_result
     from trueground.engine import Threads
     from trueground.errors import InputError
+    from trueground.pointfiles import is_point_file, open_points, write_points
     from trueground.raster import open_raster
     from trueground.writer import write
 
-    outputs_differ_from([transform, dem, like, variable], [raster_output(output)])
+    of_points = is_point_file(dem)
+    outputs_differ_from(
+        [transform, dem, like, variable], [output if of_points else raster_output(output)]
+    )
     try:
         text = transform.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -72,14 +81,19 @@ def apply(
         raise InputError(msg) from error
     if invert:
         if not isinstance(found, Alignment):
-            msg = f"{transform} corrects heights at places of the moving DEM: only a motion alone can be undone."
+            msg = f"{transform} differs from place to place: only one motion of the whole can be undone."
             raise usage(msg)
         found = found.inverse()
     if variable is not None:
-        if isinstance(found, Alignment):
+        if isinstance(found, Alignment | BlockwiseAlignment):
             msg = f"{transform} depends on no variable: leave out --variable."
             raise usage(msg)
         found = found.with_variable(open_raster(variable))
+    if of_points:
+        known = open_points(dem, crs=points_crs, samples=1)  # for their CRS
+        done = write_points(dem, output, partial(found.transform, crs=known.crs), crs=points_crs)
+        console.note(f"{done}; wrote {output}")
+        return
     grid = None if like is None else open_raster(like).grid
     moved = found.apply(open_raster(dem), grid=grid, resampling=resampling)
     history = {

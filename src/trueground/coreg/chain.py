@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from pyproj import CRS
 
 from trueground.coreg.base import Alignment
+from trueground.coreg.blocks.result import BlockwiseAlignment
 from trueground.coreg.corrected import Corrected
 from trueground.coreg.correction import Correction
 from trueground.coreg.plain import figures_from, number_or_nan, plain
@@ -225,11 +226,11 @@ class Chain:
         return found
 
 
-Result = Alignment | Correction | Chain
+Result = Alignment | Correction | Chain | BlockwiseAlignment
 
 
 def read_result(text: str) -> Result:
-    """Read what `to_json` of an alignment, a correction or a chain wrote.
+    """Read what `to_json` of an alignment, a correction, a chain or a blockwise alignment wrote.
 
     Raises
     ------
@@ -241,6 +242,8 @@ def read_result(text: str) -> Result:
     except ValueError as error:
         msg = f"not JSON ({error}): give what 'trueground align --transform' wrote"
         raise InputError(msg) from error
+    if isinstance(items, dict) and items.get("kind") == "blockwise":
+        return BlockwiseAlignment.from_json(text)
     if isinstance(items, dict) and "corrections" in items:
         return Chain.from_json(text)
     if isinstance(items, dict) and "correction" in items:

@@ -120,7 +120,7 @@ class RigidMethod(Sampled, ABC):
                 moving, reference, valid=valid, weights=weights, initial=back, engine=engine,
                 progress=progress,
             )  # fmt: skip
-            return replace(found.inverse(), method=self.name)
+            return replace(found, matrix=found.inverse().matrix, iterations=())
         pair = Pair.of(
             reference, moving, valid=valid, weights=weights, samples=self.samples, seed=self.seed,
             slope_range=self.slope_range, with_slopes=self.needs_slopes,

@@ -28,6 +28,7 @@ Verdict = Literal[
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 _NONE = (math.nan,) * 3
 _LEAST_ERROR = 1e-3  # px; what says that it knows better is not believed
+_TELLING = 3.0  # standard errors of a shift that is more than none
 _WORSE = 1.02  # times the NMAD before, which a fit must not leave
 
 
@@ -183,7 +184,8 @@ class BlockFitter:
         worst = max(errors[:2]) / self.pixel
         if worst > self.vague:
             return said("vague", f"the shift is known to {worst:.2g} px only", **figures)
-        if found.nmad_after > _WORSE * found.nmad_before:
+        tells = any(abs(v) > _TELLING * e for v, e in zip(shift, errors, strict=True))
+        if tells and found.nmad_after > _WORSE * found.nmad_before:
             reason = f"NMAD {found.nmad_before:.3g} m before and {found.nmad_after:.3g} m after"
             return said("not better", reason, **figures)
         return said("ok", "", **figures)

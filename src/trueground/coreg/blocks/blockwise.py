@@ -156,9 +156,9 @@ class Blockwise:
                 vague=_VAGUE,
             )  # fmt: skip
             blocks, made = self._pass(fitter, side, use, progress, look_around=not done)
-            if done and not _gained(done[-1][1], blocks):
+            if done and not _gained(blocks):
                 break
-            done.append((made, blocks))
+            done.append((made, blocks if shifts is None else _in_all(blocks, shifts)))
             shifts = made if shifts is None else OneAfterTheOther(first=shifts, second=made)
             if made.kind in POLYNOMIALS:
                 break
@@ -267,6 +267,18 @@ def _sparing(method: Combined) -> Combined:
     return method
 
 
+def _in_all(blocks: list[BlockFit], before: Shifts) -> list[BlockFit]:
+    """Add to what blocks of a further pass found what the passes before had moved them by."""
+    out = []
+    for block in blocks:
+        shift = np.array(block.shift)
+        if np.isfinite(shift).all():
+            shift = shift + before.at(block.x - shift[0], block.y - shift[1])
+        x, y, z = shift.tolist()
+        out.append(replace(block, shift=(x, y, z)))
+    return out
+
+
 def _without_outliers(blocks: list[BlockFit]) -> list[BlockFit]:
     """Give the verdict `outlier` to blocks that nothing beside them bears out."""
     good = [k for k, b in enumerate(blocks) if b.verdict == "ok"]
@@ -283,10 +295,10 @@ def _without_outliers(blocks: list[BlockFit]) -> list[BlockFit]:
     return out
 
 
-def _gained(before: list[BlockFit], after: list[BlockFit]) -> bool:
+def _gained(after: list[BlockFit]) -> bool:
     """Tell whether what blocks of a further pass find is more than they do not know."""
     shifts = np.array([b.shift for b in after if b.verdict == "ok"])
     errors = np.array([b.error for b in after if b.verdict == "ok"])
-    if not len(shifts) or not before:
+    if not len(shifts):
         return False
     return bool(np.median((shifts / errors) ** 2) > 2.0 * math.log(2.0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +43,7 @@ class BlockwiseAlignment:
     """WKT of the working CRS, in which places and shifts are counted [m]."""
     method: str
     blocks: tuple[BlockFit, ...]
-    """Of the last pass, row by row."""
+    """Of the last pass, row by row; their shifts are those of all passes together."""
     first_blocks: tuple[BlockFit, ...] = ()
     """Of the first."""
     block_px: int = 0
@@ -56,6 +56,24 @@ class BlockwiseAlignment:
     def shifts(self) -> Shifts:
         """The field of all passes together."""
         return reduce(lambda one, two: OneAfterTheOther(first=one, second=two), self.fields)  # type: ignore[arg-type, return-value]
+
+    @property
+    def converged(self) -> bool:
+        """A field is always found; what did not converge is among the verdicts."""
+        return True
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Say where most blocks are not good."""
+        good = sum(b.verdict == "ok" for b in self.blocks)
+        if 2 * good >= len(self.blocks):
+            return ()
+        told = ", ".join(f"{n} {v}" for v, n in self.verdicts.items())
+        return (f"only {good} of {len(self.blocks)} blocks are good ({told})",)
+
+    def with_statistics(self, **statistics: Mapping[str, float]) -> BlockwiseAlignment:
+        """Return the same result with figures of the differences."""
+        return replace(self, statistics={**self.statistics, **statistics})
 
     @property
     def verdicts(self) -> dict[str, int]:
@@ -169,7 +187,7 @@ class BlockwiseAlignment:
             columns[name] = laid(lambda b, name=name: getattr(b, name), np.int64)
         for name in ("verdict", "reason"):
             columns[name] = laid(lambda b, name=name: getattr(b, name), object)
-        field_x, field_y, field_z = self.fields[-1].at(columns["x"][1], columns["y"][1])
+        field_x, field_y, field_z = self.shifts.at(columns["x"][1], columns["y"][1])
         for axis, values in zip("xyz", (field_x, field_y, field_z), strict=True):
             columns[f"field_{axis}"] = ("row", "col"), values
         return xr.Dataset(

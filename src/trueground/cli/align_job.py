@@ -1,0 +1,371 @@
+"""What `trueground align` does: open, fit, write, say."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from trueground.cli.console import console
+from trueground.cli.options import (
+    DemResampling,
+    outputs_differ_from,
+    raster_output,
+    usage,
+    warn_of_outlines_elsewhere,
+)
+from trueground.errors import FitError, InputError
+
+if TYPE_CHECKING:
+    from trueground.coreg import Alignment, Result
+    from trueground.engine import Engine
+    from trueground.pointcloud import PointCloud
+    from trueground.raster import Raster
+
+FieldKind = Literal["auto", "constant", "plane", "quadratic", "separable", "smooth"]
+_TABLES = (".gpkg", ".geojson", ".csv")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointOptions:
+    """Where a file of points keeps what."""
+
+    x: str | None
+    y: str | None
+    z: str | None
+    sigma: str | None
+    crs: str | None
+    heights: str | None
+
+    @property
+    def given(self) -> bool:
+        """Whether any was given."""
+        return any(v is not None for v in vars(self).values())
+
+    def open(self, path: str, heights: str | None) -> PointCloud:
+        """Read the points."""
+        from trueground.pointfiles import open_points
+
+        columns = {k: _column(getattr(self, k)) for k in ("x", "y", "z", "sigma")}
+        return open_points(path, crs=self.crs, heights=self.heights or heights, **columns)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockOptions:
+    """How a DEM is aligned block by block."""
+
+    size: float
+    unit: Literal["px", "m"]
+    overlap: int | None
+    field: FieldKind
+    passes: int
+    min_valid: float
+    table: Path | None
+    raster: Path | None
+
+    @classmethod
+    def of(cls, text: str, **others: Any) -> BlockOptions:
+        """Read the side of a block.
+
+        Raises
+        ------
+        CycloptsError
+            Where it is no number of pixels or metres.
+        """
+        found = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*(px|m)?", text.strip())
+        if found is None:
+            msg = f"--blocks {text}: must be a number of pixels such as 500, or of metres such as 5000m."
+            raise usage(msg)
+        table = others["table"]
+        if table is not None and table.suffix.lower() not in _TABLES:
+            msg = f"--tiles-table {table}: its name must end in {', '.join(_TABLES)}."
+            raise usage(msg)
+        unit = cast("Literal['px', 'm']", found[2] or "px")
+        return cls(size=float(found[1]), unit=unit, **others)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlignJob:
+    """One run of the command; see `align` for what each is."""
+
+    reference: str
+    moving: str
+    output: Path
+    method: str
+    blocks: BlockOptions | None
+    points: PointOptions
+    exclude: list[str]
+    include: list[str]
+    mask: str | None
+    weights: str | None
+    initial: Path | None
+    transform: Path | None
+    report: Path | None
+    resampling: DemResampling
+    grid: Literal["moving", "reference"]
+    reference_heights: str | None
+    moving_heights: str | None
+    threads: int
+    cog: bool
+
+    def run(self) -> None:
+        """Do it."""
+        from trueground.engine import Threads
+        from trueground.raster import open_raster
+        from trueground.vectors import stable_terrain
+        from trueground.writer import write_text
+
+        of_points = self._check()
+        method = self._method()
+        engine = Threads(self.threads)
+        fixed, loose = self._opened(of_points)
+        ground = cast("Raster", loose if of_points[0] else fixed)
+        valid = stable_terrain(
+            ground.grid, exclude=self.exclude, include=self.include, mask=self.mask
+        )
+        warn_of_outlines_elsewhere(ground.grid, [*self.exclude, *self.include])
+        settings: dict[str, Any] = {
+            "valid": valid,
+            "weights": None if self.weights is None else open_raster(self.weights),
+            "engine": engine,
+        }
+        if self.initial is not None:
+            settings["initial"] = self._initial()
+        with console.progress("fit") as step, console.timed("fit"):
+            found = method.fit(fixed, loose, progress=step, **settings)
+        if not found.converged and not found.nmad_after < found.nmad_before:
+            msg = (
+                f"{found.method} did not converge and the NMAD did not fall ({found.nmad_before:.3f} m before, "
+                f"{found.nmad_after:.3f} m after): the DEMs do not show the same terrain; nothing was written"
+            )
+            raise FitError(msg)
+        written: list[Path | None]
+        if of_points[1]:
+            written = [self._write_points(found, cast("PointCloud", loose))]
+        else:
+            found, written = self._write_raster(found, fixed, cast("Raster", loose), valid, engine)
+        if not found.converged:
+            count = len(getattr(found, "iterations", ()))
+            console.warn(
+                f"the fit did not converge{f' in {count} iterations' if count else ''}; look at the differences"
+            )
+        for warning in found.warnings:
+            console.warn(warning)
+        if self.transform is not None:
+            write_text(self.transform, found.to_json())
+        _say(found)
+        console.note(
+            f"wrote {', '.join(str(p) for p in (*written, self.transform, self.report) if p is not None)}"
+        )
+
+    def _check(self) -> tuple[bool, bool]:
+        """Look at the arguments before any work; tell whether reference and moving are points."""
+        from trueground.pointfiles import is_point_file
+
+        of_points = is_point_file(self.reference), is_point_file(self.moving)
+        if all(of_points):
+            msg = "reference and what is to move are both points: one of them must be a raster."
+            raise usage(msg)
+        if self.points.given and not any(of_points):
+            msg = "--points-... is given, and neither file is one of points."
+            raise usage(msg)
+        if any(of_points):
+            for name, value in (("--blocks", self.blocks), ("--report", self.report)):
+                if value is not None:
+                    msg = f"{name} needs two rasters; leave it out."
+                    raise usage(msg)
+        if self.blocks is not None and self.initial is not None:
+            msg = "--initial is for one motion of the whole: blocks look for the common shift themselves."
+            raise usage(msg)
+        if of_points[1]:
+            if self.output.suffix.lower() != Path(self.moving).suffix.lower():
+                ending = Path(self.moving).suffix
+                msg = f"{self.output}: points are written as they came; give a name that ends in {ending}."
+                raise usage(msg)
+        else:
+            raster_output(self.output)
+        inputs: list[str | Path | None] = [
+            self.reference, self.moving, self.mask, self.weights, self.initial, *self.exclude, *self.include,
+        ]  # fmt: skip
+        extra = [] if self.blocks is None else [self.blocks.table, self.blocks.raster]
+        outputs_differ_from(inputs, [self.output, self.transform, self.report, *extra])
+        return of_points
+
+    def _method(self) -> Any:
+        from trueground.coreg import Blockwise, method_named
+
+        try:
+            steps = method_named(self.method)
+            if self.blocks is None:
+                return steps
+            one = self.blocks
+            return Blockwise(
+                steps, block_size=one.size, unit=one.unit, overlap="auto" if one.overlap is None else one.overlap,
+                field=one.field, passes=one.passes, min_valid=one.min_valid,
+            )  # fmt: skip
+        except InputError as error:
+            raise usage(f"{error}.") from error
+
+    def _initial(self) -> Alignment:
+        from trueground.coreg import Alignment
+
+        try:
+            return Alignment.from_json(cast("Path", self.initial).read_text(encoding="utf-8"))
+        except (InputError, UnicodeDecodeError) as error:
+            msg = f"{self.initial}: {error}"
+            raise InputError(msg) from error
+
+    def _opened(
+        self, of_points: tuple[bool, bool]
+    ) -> tuple[Raster | PointCloud, Raster | PointCloud]:
+        """Open both, in one datum."""
+        from trueground.datum_shift import declared_datum, declaring, in_common_datum
+        from trueground.difference import check_overlap
+        from trueground.raster import as_float, open_raster
+
+        if not any(of_points):
+            fixed, loose = (as_float(open_raster(p)) for p in (self.reference, self.moving))
+            check_overlap(fixed, loose)
+            loose = in_common_datum(
+                fixed,
+                loose,
+                reference_heights=self.reference_heights,
+                moving_heights=self.moving_heights,
+            )
+            return declaring(fixed, self.reference_heights), loose
+        names = (self.reference, self.moving) if of_points[0] else (self.moving, self.reference)
+        said = self.reference_heights, self.moving_heights
+        of_cloud, of_raster = said if of_points[0] else said[::-1]
+        cloud = self.points.open(names[0], of_cloud)
+        raster = declaring(as_float(open_raster(names[1])), of_raster)
+        if cloud.datum is None and declared_datum(raster) is None:
+            console.warn(
+                "neither the points nor the DEM declare a vertical datum: their heights are taken to be above the same "
+                "surface"
+            )
+        return (cloud, raster) if of_points[0] else (raster, cloud)
+
+    def _write_points(self, found: Result, cloud: PointCloud) -> Path:
+        from trueground.pointfiles import write_points
+
+        columns = {k: _column(getattr(self.points, k)) for k in ("x", "y", "z")}
+        done = write_points(
+            self.moving,
+            self.output,
+            partial(found.transform, crs=cloud.crs),
+            crs=self.points.crs,
+            **columns,
+        )
+        console.note(str(done))
+        return self.output
+
+    def _write_raster(  # noqa: PLR0917 (what is written, and what it is made of)
+        self,
+        found: Result,
+        fixed: Raster | PointCloud,
+        loose: Raster,
+        valid: Any,
+        engine: Engine,
+    ) -> tuple[Result, list[Path | None]]:
+        """Write the moved DEM and what else is asked for; return the result with its statistics."""
+        from trueground.datum_shift import datum_name
+        from trueground.pointcloud import PointCloud
+        from trueground.writer import write
+
+        onto = (
+            fixed.grid if self.grid == "reference" and not isinstance(fixed, PointCloud) else None
+        )
+        aligned = found.apply(loose, grid=onto, resampling=self.resampling)
+        history = {
+            "reference": self.reference, "moving": self.moving, "method": self.method,
+            "blocks": "" if self.blocks is None else f"{self.blocks.size:g} {self.blocks.unit}",
+            "transform": "" if self.blocks is not None else found.to_json(),
+            "resampling": self.resampling, "exclude": ", ".join(self.exclude),
+            "include": ", ".join(self.include), "mask": self.mask or "",
+            "reference_heights": "" if isinstance(fixed, PointCloud) else datum_name(fixed, self.reference_heights),
+            "moving_heights": datum_name(loose, self.moving_heights),
+        }  # fmt: skip
+        with console.progress("write") as step, console.timed("write"):
+            write(
+                aligned, self.output, engine=engine, driver="COG" if self.cog else "GTiff",
+                history=history, progress=step,
+            )  # fmt: skip
+        written: list[Path | None] = [self.output]
+        if self.blocks is not None:
+            from trueground.cli.align_blocks import write_blocks
+
+            written += write_blocks(found, self.blocks, aligned.grid, engine)
+        if self.report is not None and not isinstance(fixed, PointCloud):
+            found = self._report(found, fixed, (loose, aligned), valid, engine)
+        return found, written
+
+    def _report(  # noqa: PLR0917
+        self,
+        found: Result,
+        fixed: Raster,
+        moving: tuple[Raster, Raster],
+        valid: Any,
+        engine: Engine,
+    ) -> Result:
+        from trueground.difference import Difference
+        from trueground.report import write_alignment_report
+        from trueground.stats import statistics
+
+        before, after = (Difference(first=fixed, second=m) for m in moving)
+        with console.timed("statistics"):
+            found = cast("Any", found).with_statistics(
+                before=statistics(before, valid=valid, engine=engine).to_dict(),
+                after=statistics(after, valid=valid, engine=engine).to_dict(),
+            )
+        write_alignment_report(
+            cast("Path", self.report), result=found.to_dict(), before=before, after=after, reference=fixed,
+            outlines=None if valid is None else valid.outlines, valid=valid,
+            inputs={
+                "reference": self.reference, "moving": self.moving, "exclude": self.exclude,
+                "include": self.include,
+            },
+            warnings=[
+                *([] if found.converged else ["The fit did not converge."]),
+                *(f"{w[:1].upper()}{w[1:]}." for w in found.warnings),
+            ],
+            command=console.command,
+        )  # fmt: skip
+        return found
+
+
+def _say(found: Result) -> None:
+    """Print what was found."""
+    from trueground.coreg import Alignment, BlockwiseAlignment, Chain
+
+    if isinstance(found, BlockwiseAlignment):
+        from trueground.cli.align_blocks import say_blocks
+
+        say_blocks(found)
+    else:
+        known = found.alignment if isinstance(found, Chain) else found
+        errors = known.errors if isinstance(known, Alignment) else ()
+        told = [
+            f"{axis} {getattr(found, f'shift_{axis}'):+.3f}"
+            + (f" ± {error:.3f}" if error > 0.0 else "")
+            + " m"
+            for axis, error in zip("xyz", (*errors, 0.0, 0.0, 0.0), strict=False)
+        ]
+        print(f"shift {', '.join(told)}")
+        if isinstance(known, Alignment) and any(known.rotations):
+            print(
+                "rotation "
+                + ", ".join(f"{a} {v:+.5f}" for a, v in zip("xyz", known.rotations, strict=True))
+                + " degrees"
+            )
+        for correction in found.corrections if isinstance(found, Chain) else ():
+            print(f"{correction.method}: {correction.shape.describe()}")
+    print(
+        f"NMAD on {found.samples} cells: {found.nmad_before:.3f} m before, {found.nmad_after:.3f} m after"
+    )
+
+
+def _column(name: str | None) -> Any:
+    """Return a column's number where it is one, else its name."""
+    return int(name) if name is not None and name.isdigit() else name
