@@ -20,6 +20,8 @@ SCRIPTS = (
     "ortho_exact.py",
     "ortho_speed.py",
     "ortho_scale.py",
+    "rigid_apply.py",
+    "against_xdem.py",
 )
 
 

@@ -20,6 +20,7 @@ Bounds = tuple[float, float, float, float]
 _NODES = 2  # of the errors in a cell of the splines, along each side
 _MOST_CELLS = 32  # of the splines along a side
 _FOLDS = 5
+_GAUSS = 0.5 / math.sqrt(3.0)  # widths of a block from its middle
 _LEAST: Mapping[Kind, int] = {
     "constant": 1,
     "plane": 5,
@@ -152,7 +153,7 @@ def fit_field(
     shifts, errors
         (n, 3) shifts in x, y and z and their standard errors [m].
     size
-        Width and height of a block [m]: cells of splines are not smaller.
+        Width and height of a block [m]: what was found in it is the mean over it, and cells of splines are not smaller.
     kind
         What it is made of; by default the simplest whose predictions of blocks that were left out are
         within one standard error of the best (Hastie et al. 2009, section 7.10).
@@ -176,13 +177,15 @@ def fit_field(
     )  # fmt: skip
     cells = _cells(bounds, size)
     place = _unit(bounds, x, y)
+    width = size[0] / (bounds[2] - bounds[0]), size[1] / (bounds[3] - bounds[1])
     scores: dict[str, float] = {}
     if kind is None:
         spans = min(np.ptp(x) / size[0], np.ptp(y) / size[1]) >= 1.0
         possible = [k for k in KINDS if number >= _LEAST[k] and (spans or k == "constant")]
-        kind = _chosen(possible, cells, place, shifts, errors, scores)
+        kind = _chosen(possible, cells, (place, width), shifts, errors, scores)
     basis = Basis(kind=kind, cells=cells)
-    found = [Smoothed.of(basis, place, *columns) for columns in _columns(shifts, errors)]
+    seen = _seen(basis, place, width)
+    found = [Smoothed.of(basis, seen, *columns) for columns in _columns(shifts, errors)]
     steps = [np.linspace(0.0, 1.0, _NODES * c + 1) for c in cells]
     v, u = (g.reshape(-1) for g in np.meshgrid(steps[1], steps[0], indexing="ij"))
     design = basis.at(u, v)
@@ -199,24 +202,23 @@ def fit_field(
 def _chosen(  # noqa: PLR0917
     possible: Sequence[Kind],
     cells: tuple[int, int],
-    place: tuple[Float, Float],
+    blocks: tuple[tuple[Float, Float], tuple[float, float]],
     shifts: Float,
     errors: Float,
     scores: dict[str, float],
 ) -> Kind:
     """Return the simplest kind that predicts blocks left out about as well as the best does."""
-    fold = _folds(place)
+    fold = _folds(blocks[0])
     misses: dict[Kind, Float] = {}
     for kind in possible:
         basis = Basis(kind=kind, cells=cells)
+        seen = _seen(basis, *blocks)
         miss = misses[kind] = np.zeros((fold.size, 3))
         for out in np.unique(fold):
             kept, left = fold != out, fold == out
-            some = place[0][kept], place[1][kept]
-            other = basis.at(place[0][left], place[1][left])
             for axis, (values, sigma) in enumerate(_columns(shifts, errors)):
-                found = Smoothed.of(basis, some, values[kept], sigma[kept])
-                miss[left, axis] = (values[left] - other @ found.coefficients) / sigma[left]
+                found = Smoothed.of(basis, seen[kept], values[kept], sigma[kept])
+                miss[left, axis] = (values[left] - seen[left] @ found.coefficients) / sigma[left]
         scores[kind] = float(np.median(np.abs(miss)))
     # The surprise at a miss, if misses had heavy tails: a block that lies far off surprises all kinds alike.
     lost = {k: np.log1p(m**2).mean(axis=1) for k, m in misses.items()}
@@ -226,6 +228,17 @@ def _chosen(  # noqa: PLR0917
         if more.mean() <= more.std() / math.sqrt(more.size):
             return kind
     return best
+
+
+def _seen(basis: Basis, place: tuple[Float, Float], width: tuple[float, float]) -> Float:
+    """Return the mean (n, size) of each function over each block: what is curved differs from its middle's.
+
+    The means are Gauss's of two points along each axis, exact for cubics.
+    """
+    u, v = place
+    du, dv = (w * _GAUSS for w in width)
+    corners = ((-du, -dv), (-du, dv), (du, -dv), (du, dv))
+    return np.asarray(sum(basis.at(u + a, v + b) for a, b in corners) / len(corners))
 
 
 def _folds(place: tuple[Float, Float]) -> NDArray[np.intp]:

@@ -26,16 +26,16 @@ class Smoothed:
 
     @classmethod
     def of(  # noqa: PLR0917 (values, and what they are regressed on)
-        cls, basis: Basis, place: tuple[Float, Float], values: Float, errors: Float
+        cls, basis: Basis, design: Float, values: Float, errors: Float
     ) -> Smoothed:
-        r"""Regress values (n,) with standard errors (n,) on a basis.
+        r"""Regress values (n,) with standard errors (n,) on a basis, of which each sees a row of the design (n, size).
 
         The weight :math:`\lambda` of the penalty is that which makes the values most likely (restricted maximum
         likelihood: Wood 2011, doi:10.1111/j.1467-9868.2010.00749.x), and the covariance is that of the same Bayesian
         model, :math:`\phi (B^T W B + \lambda P)^{-1}`, whose intervals hold on average over the area (Nychka 1988,
         doi:10.1080/01621459.1988.10478711). :math:`\phi` is the scatter that the stated errors do not explain.
         """
-        design, penalty = basis.at(*place), basis.penalty()
+        penalty = basis.penalty()
         weights = errors**-2.0
         weights = weights / weights.mean()
         solution, inverse, spread = _likeliest(design, penalty, values, weights, basis.free)
