@@ -15,10 +15,16 @@ if TYPE_CHECKING:
     from trueground.control import Matching as Matching
     from trueground.control import automatic_control as automatic_control
     from trueground.coreg import Alignment as Alignment
+    from trueground.coreg import Blockwise as Blockwise
+    from trueground.coreg import BlockwiseAlignment as BlockwiseAlignment
     from trueground.coreg import Chain as Chain
     from trueground.coreg import Correction as Correction
+    from trueground.coreg import Cpd as Cpd
     from trueground.coreg import Deramp as Deramp
+    from trueground.coreg import DhMinimize as DhMinimize
     from trueground.coreg import DirectionalBias as DirectionalBias
+    from trueground.coreg import Icp as Icp
+    from trueground.coreg import Lzd as Lzd
     from trueground.coreg import NuthKaab as NuthKaab
     from trueground.coreg import Pipeline as Pipeline
     from trueground.coreg import TerrainBias as TerrainBias
@@ -75,10 +81,16 @@ _HOMES = {
     "control": ("AutomaticControl", "Matching", "automatic_control"),
     "coreg": (
         "Alignment",
+        "Blockwise",
+        "BlockwiseAlignment",
         "Chain",
         "Correction",
+        "Cpd",
         "Deramp",
+        "DhMinimize",
         "DirectionalBias",
+        "Icp",
+        "Lzd",
         "NuthKaab",
         "Pipeline",
         "TerrainBias",
