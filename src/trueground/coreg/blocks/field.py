@@ -180,7 +180,7 @@ def fit_field(
     width = size[0] / (bounds[2] - bounds[0]), size[1] / (bounds[3] - bounds[1])
     scores: dict[str, float] = {}
     if kind is None:
-        spans = min(np.ptp(x) / size[0], np.ptp(y) / size[1]) >= 1.0
+        spans = min(np.ptp(x) / size[0], np.ptp(y) / size[1]) >= 0.5
         possible = [k for k in KINDS if number >= _LEAST[k] and (spans or k == "constant")]
         kind = _chosen(possible, cells, (place, width), shifts, errors, scores)
     basis = Basis(kind=kind, cells=cells)
