@@ -19,6 +19,7 @@ from trueground.errors import InputError
 from trueground.grid import Grid, Window
 from trueground.kernels import convolve, majority, resample
 from trueground.raster import ArrayRaster, Raster, fill_value
+from trueground.remembered import Remembered
 
 Resampling = Literal["nearest", "bilinear", "cubic"]
 ImageResampling = Literal[
@@ -103,6 +104,8 @@ def surface_in(raster: Raster, window: Window) -> tuple[NDArray[Any], Window]:
     """Return heights of a window at least, and the window that they are of: all of an array, without a copy."""
     if isinstance(raster, ArrayRaster) and is_plain(raster):
         return raster.array[0], raster.grid.window
+    if isinstance(raster, Remembered):
+        return raster.around(window)
     return raster.read(window)[0], window
 
 

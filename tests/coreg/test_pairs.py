@@ -240,3 +240,29 @@ def test_slopes_may_be_limited():
     slope = np.degrees(np.arctan(np.hypot(chosen.slope_x, chosen.slope_y)))
     assert 2.0 <= slope.min() < slope.max() <= 6.0
     assert 0 < chosen.x.size < pair(dem(on), dem(on)).cells.x.size
+
+
+def test_of_what_is_too_large_some_tiles_are_looked_at(monkeypatch):
+    on = grid((1000, 1100))
+    reference, moving = dem(on), dem(on, (7.0, -3.0, 1.0))
+    monkeypatch.setattr(pairs, "_IN_MEMORY", 600_000)
+    lazy = _Lazy(moving)
+    looked = pair(reference, lazy, samples=50_000)
+    tiles = {(w.row // 256, w.col // 256) for w, _ in looked.parts}
+    assert len(tiles) == 16
+    assert looked.cells.x.size == pytest.approx(50_000, rel=0.05)
+    dh = shifted(looked, 7.0, -3.0)
+    np.testing.assert_allclose(dh[np.isfinite(dh)], 1.0, atol=0.5)  # the sag of bilinear cells
+    lazy.windows.clear()
+    shifted(looked, 3000.0, -3.0)
+    assert lazy.windows  # far off, and read anew
+
+
+def test_what_is_too_large_is_fitted_all_the_same(monkeypatch):
+    on = grid((1000, 1100))
+    reference, moving = dem(on), dem(on, (7.0, -3.0, 1.0))
+    whole = NuthKaab().fit(reference, moving)
+    monkeypatch.setattr(pairs, "_IN_MEMORY", 600_000)
+    part = NuthKaab(samples=100_000).fit(reference, moving)
+    assert (part.shift_x, part.shift_y) == pytest.approx((whole.shift_x, whole.shift_y), abs=0.02)
+    assert part.samples < 200_000 < whole.samples

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -28,6 +29,8 @@ from trueground.vectors import usable
 from trueground.warp import Resampled
 
 Float = NDArray[np.float64]
+_FEWEST = 16  # tiles
+TILE = 256  # px, side of the tiles that are chosen where not all of a DEM can be looked at
 _SPARSE = 0.1  # share of all cells below which each is projected alone
 _NODES = 9  # along a block, at which the map scale is looked at
 
@@ -64,6 +67,8 @@ class Choice:
     with_slopes: bool = True
     area: Window | None = None
     """Where to look; all of the reference by default."""
+    part: float = 1.0
+    """Of the tiles of the area, how many are looked at."""
     _mask: Raster | None = field(init=False, repr=False, compare=False)
     _weights: Raster | None = field(init=False, repr=False, compare=False)
     _projection: GridProjection | None = field(init=False, repr=False, compare=False)
@@ -80,20 +85,27 @@ class Choice:
         object.__setattr__(self, "_mask", _on(self.valid, grid))
         object.__setattr__(self, "_weights", _on(self.weights, grid))
 
-    @property
-    def share(self) -> float:
-        """Share of the cells that is looked at."""
+    def windows(self, size: int) -> list[Window]:
+        """Return the windows to look at: all blocks of a size, or tiles chosen by a hash of their place."""
         area = self.area or self.reference.grid.window
-        return min(1.0, self.samples / area.size)
+        blocks = self.reference.grid.blocks(size if self.part >= 1.0 else TILE)
+        found = [w for w in (b.core.intersect(area) for b in blocks) if w.size]
+        number = max(math.ceil(self.part * len(found)), _FEWEST)
+        if number >= len(found):
+            return found
+        rows, cols = (-(-n // TILE) for n in self.reference.grid.shape)
+        chance = hashed(Window(0, 0, rows, cols), self.seed + 1)
+        drawn = sorted(found, key=lambda w: chance[w.row // TILE, w.col // TILE])[:number]
+        return sorted(drawn, key=lambda w: (w.row, w.col))
 
-    def of(self, window: Window) -> Cells:
-        """Return the chosen cells of a window."""
+    def of(self, window: Window, share: float) -> Cells:
+        """Return cells of a window: of those that could be, a share."""
         outer = self.reference.read(window.pad(1))[0]
         keep = np.isfinite(outer[1:-1, 1:-1])
         if self._mask is not None:
             keep &= usable(self._mask, window)
-        if self.share < 1.0:
-            keep &= hashed(window, self.seed) < self.share
+        if share < 1.0:
+            keep &= hashed(window, self.seed) < share
         row, col = np.nonzero(keep)
         slope_x = slope_y = np.zeros(row.size)
         if self.with_slopes:

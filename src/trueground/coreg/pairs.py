@@ -13,7 +13,7 @@ from pyproj import CRS
 from trueground.coreg import motion
 from trueground.coreg.aligned import AlignedDem
 from trueground.coreg.base import Alignment, translation
-from trueground.coreg.cells import Cells, Choice, metric_crs, of_points
+from trueground.coreg.cells import TILE, Cells, Choice, metric_crs, of_points
 from trueground.datum_shift import in_common_datum
 from trueground.difference import bounds_as_in, check_overlap
 from trueground.engine import Engine, Threads
@@ -22,6 +22,7 @@ from trueground.grid import Grid, Window
 from trueground.pointcloud import PointCloud
 from trueground.projection import count_longitudes_as, project
 from trueground.raster import ArrayRaster, Raster, as_float
+from trueground.remembered import Remembered
 from trueground.sampling import Resampling
 
 Float = NDArray[np.float64]
@@ -36,8 +37,8 @@ class Pair:
     """The cells of a reference at which a moving DEM is compared with it.
 
     Cells are chosen by a hash of their row and column, so that the choice depends neither on blocks nor on threads.
-    What is kept of them is small; a moving DEM that is too large to be kept is read again, block by block, for each
-    motion.
+    What is kept of them is small. Of a moving DEM that is too large to be kept, so much is looked at, in tiles that
+    are chosen by a hash as well, as can be.
     """
 
     cells: Cells
@@ -102,6 +103,7 @@ class Pair:
                 reference=reference, crs=crs, valid=valid, weights=weights, samples=samples, seed=seed,
                 slope_range=slope_range, with_slopes=with_slopes,
                 area=grid.window if initial is not None else _shared(grid, moving.grid),
+                part=_part_of(moving.grid),
             )  # fmt: skip
             cells, parts = _by_blocks(choice, use)
         if not cells.x.size:
@@ -109,6 +111,8 @@ class Pair:
             raise FitError(msg)
         if moving.grid.shape[0] * moving.grid.shape[1] <= _IN_MEMORY:
             moving = _kept(moving, use)
+        else:
+            moving = Remembered(source=moving, margin=_BESIDE, limit=_IN_MEMORY)
         return cls(
             cells=cells, parts=parts, moving=moving, crs=crs, pixel=pixel_of(grid, crs), engine=use,
             resampling=resampling, points=isinstance(reference, PointCloud),
@@ -201,9 +205,9 @@ class Pair:
 
 def _by_blocks(choice: Choice, engine: Engine) -> tuple[Cells, Parts]:
     """Choose cells block by block."""
-    area = choice.area or choice.reference.grid.window
-    cores = (b.core.intersect(area) for b in choice.reference.grid.blocks(_BLOCK))
-    found = [(w, c) for w, c in engine.map(choice.of, [w for w in cores if w.size]) if c.x.size]
+    windows = choice.windows(_BLOCK)
+    share = min(1.0, choice.samples / sum(w.size for w in windows)) if windows else 1.0
+    found = [(w, c) for w, c in engine.map(lambda w: choice.of(w, share), windows) if c.x.size]
     ends = np.cumsum([0, *(c.x.size for _, c in found)]).tolist()
     parts = ((w, slice(a, b)) for (w, _), a, b in zip(found, ends, ends[1:], strict=False))
     columns = zip(*(c for _, c in found), strict=True) if found else ([np.empty(0)],) * 6
@@ -238,6 +242,15 @@ def _by_tiles(cells: Cells, grid: Grid, crs: CRS | None) -> tuple[Cells, Parts]:
         for n, a, b in zip(numbers.tolist(), starts.tolist(), ends, strict=True)
     )
     return Cells(*(v[near][order] for v in cells)), parts
+
+
+def _part_of(moving: Grid) -> float:
+    """Return of how many tiles of the reference the moving DEM below can be kept in memory."""
+    rows, cols = moving.shape
+    if rows * cols <= _IN_MEMORY:
+        return 1.0
+    wide = (1.0 + 2.0 * _BESIDE / TILE) ** 2  # what is read around a tile
+    return _IN_MEMORY / (rows * cols * wide)
 
 
 def _shared(reference: Grid, moving: Grid) -> Window:

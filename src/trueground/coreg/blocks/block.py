@@ -16,7 +16,7 @@ from trueground.coreg.cells import metric_crs
 from trueground.coreg.combine import Step
 from trueground.difference import bounds_as_in
 from trueground.engine import Serial
-from trueground.errors import FitError, OverlapError, TruegroundError
+from trueground.errors import FitError, OverlapError
 from trueground.grid import Grid, Window
 from trueground.projection import project
 from trueground.raster import ArrayRaster, Raster
@@ -53,7 +53,7 @@ class BlockFit:
     """About x, y and z [degrees], where the method looks for it."""
     samples: int = 0
     share: float = 0.0
-    """Of the block's cells, how many have a height and are not masked."""
+    """Of the reference's cells in the block, how many have a height and are not masked."""
     nmad_before: float = math.nan
     nmad_after: float = math.nan
     """[m] on the cells used."""
@@ -112,27 +112,46 @@ class BlockFitter:
         heights = np.where(usable, heights, np.float32(np.nan))
         part = ArrayRaster(array=heights, grid=grid.crop(outer))
         try:
-            found = self._found(part, outer, start)
+            found = self._found(part, outer, start, share)
         except OverlapError as error:
             return said("too few", str(error))
         except FitError as error:
             return said("not fixed", str(error))
-        except (TruegroundError, ArithmeticError, ValueError, RuntimeError) as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # a bug that shows in a block is not the end of all
             return said("failed", f"{type(error).__name__}: {error}")
         return self._judged(said, found)
 
-    def _found(self, part: Raster, window: Window, start: tuple[float, float, float] | None) -> Any:
-        """Fit a part of the reference, which is a window of it.
+    def _found(  # noqa: PLR0917 (a block and where to look)
+        self,
+        part: Raster,
+        window: Window,
+        start: tuple[float, float, float] | None,
+        share: float,
+    ) -> Any:
+        """Fit a part of the reference, which is a window of it, of which a share is usable.
 
         Raises
         ------
         OverlapError
-            Where the moving DEM has nothing there.
+            Where the moving DEM has too little there.
         """
-        below = self._below(part.grid, start or (0.0, 0.0, 0.0))
-        moving = ArrayRaster(array=self.moving.read(below)[0], grid=self.moving.grid.crop(below))
-        if not np.isfinite(moving.array).any():
-            msg = "the moving DEM has no heights there"
+        begin = start or (0.0, 0.0, 0.0)
+        target = self.moving.grid
+        right_below = self._below(part.grid, begin, reach=0.0)
+        below = self._below(part.grid, begin, reach=self.reach).intersect(target.window)
+        if below.size == 0:
+            msg = "the moving DEM does not reach there"
+            raise OverlapError(msg)
+        moving = ArrayRaster(array=self.moving.read(below)[0], grid=target.crop(below))
+        inside = right_below.intersect(below)
+        there = np.isfinite(moving.array[0][inside.slices_in(below)]).sum() / right_below.size
+        if share * there < self.min_valid or not np.isfinite(moving.array).any():
+            msg = (
+                f"the moving DEM has heights in {there:.1%} of the block: with the reference's holes "
+                f"{share * there:.1%} of the cells are usable, {self.min_valid:.1%} are asked for"
+            )
             raise OverlapError(msg)
         weights = None
         if self.weights is not None:
@@ -217,20 +236,20 @@ class BlockFitter:
             float(two[0][0] - one[0][0]), float(two[1][0] - one[1][0]), start[2], crs=crs
         )
 
-    def _below(self, grid: Grid, start: tuple[float, float, float]) -> Window:
-        """Return the window of the moving DEM that a part of the reference asks for."""
+    def _below(self, grid: Grid, start: tuple[float, float, float], *, reach: float) -> Window:
+        """Return the window of the moving DEM that lies below a part of the reference, and `reach` [m] around it."""
         target = self.moving.grid
         west, south, east, north = bounds_as_in(target, grid)
         per = _metres(target)
-        dx, dy, by = start[0] / per, start[1] / per, self.reach / per
+        dx, dy, by = start[0] / per, start[1] / per, reach / per
         row, col = target.rowcol(
             np.array([west - dx - by, east - dx + by, east - dx + by, west - dx - by]),
             np.array([south - dy - by, south - dy - by, north - dy + by, north - dy + by]),
         )
-        top, left = math.floor(row.min()) - 3, math.floor(col.min()) - 3
-        return Window(
-            top, left, math.ceil(row.max()) + 3 - top, math.ceil(col.max()) + 3 - left
-        ).intersect(target.window)
+        more = 3 if reach else 0
+        top, left = math.floor(row.min()) - more, math.floor(col.min()) - more
+        bottom, right = math.ceil(row.max()) + more, math.ceil(col.max()) + more
+        return Window(top, left, bottom - top, right - left)
 
     def _middle(self, window: Window, usable: NDArray[np.bool_]) -> tuple[float, float]:
         """Return the middle of the usable cells of a window, or of the window where there are none."""

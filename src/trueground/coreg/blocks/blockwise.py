@@ -201,8 +201,8 @@ class Blockwise:
                 "a global method"
             )
             raise FitError(msg)
-        first = next(iter(windows))
-        size = first.width * fitter.pixel, first.height * fitter.pixel
+        one = next(iter(windows))
+        size = one.width * fitter.pixel, one.height * fitter.pixel
         kind = None if self.field == "auto" else self.field
         made = fit_field(
             (np.array([b.x for b in good]), np.array([b.y for b in good])),

@@ -208,6 +208,8 @@ def _chosen(  # noqa: PLR0917
     scores: dict[str, float],
 ) -> Kind:
     """Return the simplest kind that predicts blocks left out about as well as the best does."""
+    if len(possible) == 1:
+        return possible[0]
     fold = _folds(blocks[0])
     misses: dict[Kind, Float] = {}
     for kind in possible:
