@@ -14,18 +14,19 @@ from pyproj.exceptions import CRSError
 
 from trueground.errors import DatumError, InputError
 from trueground.grid import Grid, Window
-from trueground.projection import WGS84, GridProjection, horizontal, is_geocentric, same_place
+from trueground.projection import (
+    ELLIPSOIDAL_HEIGHT,
+    WGS84,
+    GridProjection,
+    horizontal,
+    is_geocentric,
+    same_place,
+)
 from trueground.raster import Raster, as_float, computed, name_of
 from trueground.surface import ComputedSurface
 from trueground.vertical import HEIGHTS_HELP, Datum
 
 _EPSG_OF = {"egm96": 5773, "egm2008": 3855}
-# GeoTIFF has no three-dimensional projected CRS: GDAL drops all of it. A vertical CRS of this name
-# survives.
-_ELLIPSOIDAL_HEIGHT = CRS.from_wkt(
-    'VERTCRS["WGS 84 ellipsoidal height",VDATUM["WGS 84 ellipsoid"],CS[vertical,1],'
-    'AXIS["ellipsoidal height (h)",up,LENGTHUNIT["metre",1]]]'
-)
 
 
 class UndeclaredDatumWarning(UserWarning):
@@ -201,7 +202,7 @@ def _declaring(crs: CRS, datum: Datum) -> CRS:
             return flat.to_3d()
         if not is_geocentric(flat):  # an ellipsoid of its own, from which nobody counted here
             return flat
-        vertical = _ELLIPSOIDAL_HEIGHT
+        vertical = ELLIPSOIDAL_HEIGHT
     elif datum.name in _EPSG_OF:
         vertical = CRS.from_epsg(_EPSG_OF[datum.name])
     else:

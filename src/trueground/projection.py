@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pyproj import CRS, Transformer
+from pyproj.crs import CompoundCRS
 from pyproj.exceptions import CRSError, ProjError
 from pyproj.transformer import TransformerGroup
 
@@ -19,6 +20,11 @@ from trueground.grid import Bounds, Grid, Window
 from trueground.kernels import lattice
 from trueground.quiet import quiet
 
+# GeoTIFF has no three-dimensional projected CRS: GDAL drops all of it. A vertical CRS of this name survives.
+ELLIPSOIDAL_HEIGHT = CRS.from_wkt(
+    'VERTCRS["WGS 84 ellipsoidal height",VDATUM["WGS 84 ellipsoid"],CS[vertical,1],'
+    'AXIS["ellipsoidal height (h)",up,LENGTHUNIT["metre",1]]]'
+)
 WGS84 = CRS.from_epsg(4326)
 Float = NDArray[np.float64]
 
@@ -245,6 +251,15 @@ def count_longitudes_as(grid: Grid, x: Float) -> Float:
     """
     west, _, east, _ = grid.bounds
     return count_longitudes_about(grid.crs, x, (west + east) / 2.0)
+
+
+def storable(crs: CRS) -> CRS:
+    """Return a CRS as GeoTIFF can hold it: a projected one with ellipsoidal heights becomes a compound one."""
+    if not (crs.is_projected and len(crs.axis_info) == 3 and not crs.is_compound):
+        return crs
+    flat = horizontal(crs)
+    name = f"{flat.name} + {ELLIPSOIDAL_HEIGHT.name}"
+    return CompoundCRS(name=name, components=[flat, ELLIPSOIDAL_HEIGHT])
 
 
 def utm_of(lon: float, lat: float) -> CRS:

@@ -21,6 +21,7 @@ from trueground.engine import Engine, Progress, Threads
 from trueground.errors import InputError, WriteError
 from trueground.grid import Window
 from trueground.metadata import Metadata
+from trueground.projection import storable
 from trueground.quiet import quiet
 from trueground.raster import GDAL_OPTIONS, Raster
 from trueground.windowed import UNSCALED
@@ -245,7 +246,7 @@ def _profile(
     if shown[:3] == ["red", "green", "blue"] and dtype.name in ("uint8", "uint16"):
         profile["photometric"] = "RGB"
     if grid.crs is not None:
-        profile["crs"] = grid.crs.to_wkt()
+        profile["crs"] = storable(grid.crs).to_wkt()
     if grid.crs is not None or grid.transform != Affine.identity():
         profile["transform"] = grid.transform
     return profile

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from trueground.cli.options import DemResampling, Flag, Output, Repeated
+from trueground.cli.options import DemResampling, Flag, Output, Repeated, usage
 
 
 def align(
@@ -119,6 +119,15 @@ def align(
     """
     from trueground.cli.align_job import AlignJob, BlockOptions, PointOptions
 
+    if blocks is None:
+        for name, given in (
+            ("--tiles-table", tiles_table),
+            ("--field-raster", field_raster),
+            ("--overlap", overlap),
+        ):
+            if given is not None:
+                msg = f"{name} is for an alignment block by block: give --blocks too."
+                raise usage(msg)
     AlignJob(
         reference=reference, moving=moving, output=output, method=method,
         blocks=None if blocks is None else BlockOptions.of(

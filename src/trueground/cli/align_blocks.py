@@ -53,4 +53,8 @@ def say_blocks(found: BlockwiseAlignment) -> None:
     for axis, name in enumerate("xyz"):
         values = found.shifts.at([b.x for b in good], [b.y for b in good])[axis]
         spans.append(f"{name} {values.min():+.3f} to {values.max():+.3f} m")
+    if len(found.blocks) == 1:
+        console.warn(
+            f"one block of {found.block_px} px holds all: its shift is that of the whole; take smaller blocks, or none"
+        )
     print(f"field of shifts, {kinds}: {', '.join(spans)}")

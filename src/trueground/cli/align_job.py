@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from trueground.raster import Raster
 
 FieldKind = Literal["auto", "constant", "plane", "quadratic", "separable", "smooth"]
+Datums = tuple[str, str]
+"""What heights of the reference, and of what is moved, are above; empty where nobody said."""
 _TABLES = (".gpkg", ".geojson", ".csv")
 
 
@@ -115,12 +118,11 @@ class AlignJob:
         from trueground.engine import Threads
         from trueground.raster import open_raster
         from trueground.vectors import stable_terrain
-        from trueground.writer import write_text
 
         of_points = self._check()
         method = self._method()
         engine = Threads(self.threads)
-        fixed, loose = self._opened(of_points)
+        fixed, loose, datums = self._opened(of_points)
         ground = cast("Raster", loose if of_points[0] else fixed)
         valid = stable_terrain(
             ground.grid, exclude=self.exclude, include=self.include, mask=self.mask
@@ -141,6 +143,7 @@ class AlignJob:
                 f"{found.nmad_after:.3f} m after): the DEMs do not show the same terrain; nothing was written"
             )
             raise FitError(msg)
+        self._write_transform(found, datums)
         written: list[Path | None]
         if of_points[1]:
             written = [self._write_points(found, cast("PointCloud", loose))]
@@ -153,12 +156,30 @@ class AlignJob:
             )
         for warning in found.warnings:
             console.warn(warning)
-        if self.transform is not None:
-            write_text(self.transform, found.to_json())
+        self._write_transform(found, datums)  # again: a report has added figures
         _say(found)
         console.note(
             f"wrote {', '.join(str(p) for p in (*written, self.transform, self.report) if p is not None)}"
         )
+
+    def _write_transform(self, found: Result, datums: Datums) -> None:
+        """Write what was found, and what it takes to do it again."""
+        from trueground import __version__
+        from trueground.writer import write_text
+
+        if self.transform is None:
+            return
+        given = {
+            "reference": self.reference, "moving": self.moving, "method": self.method,
+            "exclude": self.exclude, "include": self.include, "mask": self.mask, "weights": self.weights,
+            "initial": None if self.initial is None else str(self.initial),
+        }  # fmt: skip
+        items = json.loads(found.to_json())
+        items |= {
+            "version": __version__, "inputs": given,
+            "heights": dict(zip(("reference", "moving"), datums, strict=True)),
+        }  # fmt: skip
+        write_text(self.transform, json.dumps(items, indent=2) + "\n")
 
     def _check(self) -> tuple[bool, bool]:
         """Look at the arguments before any work; tell whether reference and moving are points."""
@@ -178,6 +199,9 @@ class AlignJob:
                     raise usage(msg)
         if self.blocks is not None and self.initial is not None:
             msg = "--initial is for one motion of the whole: blocks look for the common shift themselves."
+            raise usage(msg)
+        if of_points[0] and self.grid == "reference":
+            msg = "--grid reference: points have no grid; leave it out."
             raise usage(msg)
         if of_points[1]:
             if self.output.suffix.lower() != Path(self.moving).suffix.lower():
@@ -219,22 +243,28 @@ class AlignJob:
 
     def _opened(
         self, of_points: tuple[bool, bool]
-    ) -> tuple[Raster | PointCloud, Raster | PointCloud]:
+    ) -> tuple[Raster | PointCloud, Raster | PointCloud, Datums]:
         """Open both, in one datum."""
-        from trueground.datum_shift import declared_datum, declaring, in_common_datum
+        from trueground.datum_shift import (
+            declared_datum,
+            declaring,
+            in_common_datum,
+        )
         from trueground.difference import check_overlap
         from trueground.raster import as_float, open_raster
 
         if not any(of_points):
             fixed, loose = (as_float(open_raster(p)) for p in (self.reference, self.moving))
-            check_overlap(fixed, loose)
+            if self.initial is None:
+                check_overlap(fixed, loose)
+            datums = _datum(fixed, self.reference_heights), _datum(loose, self.moving_heights)
             loose = in_common_datum(
                 fixed,
                 loose,
                 reference_heights=self.reference_heights,
                 moving_heights=self.moving_heights,
             )
-            return declaring(fixed, self.reference_heights), loose
+            return declaring(fixed, self.reference_heights), loose, datums
         names = (self.reference, self.moving) if of_points[0] else (self.moving, self.reference)
         said = self.reference_heights, self.moving_heights
         of_cloud, of_raster = said if of_points[0] else said[::-1]
@@ -245,7 +275,8 @@ class AlignJob:
                 "neither the points nor the DEM declare a vertical datum: their heights are taken to be above the same "
                 "surface"
             )
-        return (cloud, raster) if of_points[0] else (raster, cloud)
+        both = "" if cloud.datum is None else cloud.datum.name, _datum(raster, None)
+        return (cloud, raster, both) if of_points[0] else (raster, cloud, both[::-1])
 
     def _write_points(self, found: Result, cloud: PointCloud) -> Path:
         from trueground.pointfiles import write_points
@@ -337,33 +368,42 @@ class AlignJob:
 
 def _say(found: Result) -> None:
     """Print what was found."""
-    from trueground.coreg import Alignment, BlockwiseAlignment, Chain
+    from trueground.coreg import BlockwiseAlignment, Chain, Correction
 
     if isinstance(found, BlockwiseAlignment):
         from trueground.cli.align_blocks import say_blocks
 
         say_blocks(found)
+    elif isinstance(found, Correction):
+        print(f"{found.method}: {found.shape.describe()}")
     else:
         known = found.alignment if isinstance(found, Chain) else found
-        errors = known.errors if isinstance(known, Alignment) else ()
         told = [
-            f"{axis} {getattr(found, f'shift_{axis}'):+.3f}"
-            + (f" ± {error:.3f}" if error > 0.0 else "")
-            + " m"
-            for axis, error in zip("xyz", (*errors, 0.0, 0.0, 0.0), strict=False)
-        ]
-        print(f"shift {', '.join(told)}")
-        if isinstance(known, Alignment) and any(known.rotations):
-            print(
-                "rotation "
-                + ", ".join(f"{a} {v:+.5f}" for a, v in zip("xyz", known.rotations, strict=True))
-                + " degrees"
+            f"{axis} {shift:+.3f}" + (f" ± {error:.3f}" if error > 0.0 else "") + " m"
+            for axis, shift, error in zip(
+                "xyz", (known.shift_x, known.shift_y, known.shift_z), known.errors[:3], strict=True
             )
-        for correction in found.corrections if isinstance(found, Chain) else ():
+        ]
+        corrections = found.corrections if isinstance(found, Chain) else ()
+        if not corrections or any(known.matrix[k][3] for k in range(3)):
+            print(f"shift {', '.join(told)}")
+        if any(known.rotations):
+            turned = ", ".join(f"{a} {v:+.5f}" for a, v in zip("xyz", known.rotations, strict=True))
+            print(f"rotation {turned} degrees")
+        for correction in corrections:
             print(f"{correction.method}: {correction.shape.describe()}")
     print(
-        f"NMAD on {found.samples} cells: {found.nmad_before:.3f} m before, {found.nmad_after:.3f} m after"
+        f"NMAD on {found.samples} sampled cells: {found.nmad_before:.3f} m before, {found.nmad_after:.3f} m after"
     )
+
+
+def _datum(raster: Raster, heights: str | None) -> str:
+    """Return the name of what heights are above, as given or declared; empty where nobody says."""
+    from trueground.datum_shift import declared_datum
+    from trueground.vertical import Datum
+
+    datum = declared_datum(raster) if heights is None else Datum.parse(heights)
+    return "" if datum is None else datum.name
 
 
 def _column(name: str | None) -> Any:

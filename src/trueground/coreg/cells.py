@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pyproj import CRS
+from pyproj import CRS, Proj
 
 from trueground.difference import check_overlap
 from trueground.errors import InputError
@@ -19,6 +19,7 @@ from trueground.projection import (
     WGS84,
     GridProjection,
     count_longitudes_as,
+    horizontal,
     project,
     same_place,
     utm_of,
@@ -31,6 +32,7 @@ from trueground.warp import Resampled
 Float = NDArray[np.float64]
 _FEWEST = 16  # tiles
 TILE = 256  # px, side of the tiles that are chosen where not all of a DEM can be looked at
+_TRUE = 0.01  # by which a metre of a map may differ from one on the ground
 _SPARSE = 0.1  # share of all cells below which each is projected alone
 _NODES = 9  # along a block, at which the map scale is looked at
 
@@ -85,12 +87,14 @@ class Choice:
         object.__setattr__(self, "_mask", _on(self.valid, grid))
         object.__setattr__(self, "_weights", _on(self.weights, grid))
 
-    def windows(self, size: int) -> list[Window]:
-        """Return the windows to look at: all blocks of a size, or tiles chosen by a hash of their place."""
+    def windows(self, size: int, part: float) -> list[Window]:
+        """Return the windows to look at: all blocks of a size, or a part of all tiles, by a hash of their place."""
         area = self.area or self.reference.grid.window
-        blocks = self.reference.grid.blocks(size if self.part >= 1.0 else TILE)
+        blocks = self.reference.grid.blocks(size if part >= 1.0 else TILE)
         found = [w for w in (b.core.intersect(area) for b in blocks) if w.size]
-        number = max(math.ceil(self.part * len(found)), _FEWEST)
+        if part >= 1.0:
+            return found
+        number = max(math.ceil(part * len(found)), _FEWEST)
         if number >= len(found):
             return found
         rows, cols = (-(-n // TILE) for n in self.reference.grid.shape)
@@ -207,19 +211,23 @@ def _nearest(raster: Raster, crs: CRS | None, x: Float, y: Float) -> Float:  # n
     return sample_surface(as_float(raster), row, col, resampling="nearest")
 
 
-def metric_crs(grid: Grid) -> CRS | None:
-    """Return the CRS in which a DEM is coregistered: its own where it counts in metres, else UTM.
+def metric_crs(grid: Grid, area: Window | None = None) -> CRS | None:
+    """Return the CRS in which a part of a DEM is coregistered: its own where a metre there is one, else UTM.
 
-    Slopes, shifts and rotations mean something in metres alone. Near the poles UTM is polar stereographic.
+    Slopes, shifts and rotations mean something in metres alone: a metre of EPSG:3857 is none, away from the equator.
+    Near the poles UTM is polar stereographic.
     """
-    crs = grid.crs
-    if crs is None or (
-        crs.is_projected and all(a.unit_conversion_factor == 1.0 for a in crs.axis_info[:2])
-    ):
-        return crs
-    rows, cols = grid.shape
-    lon, lat = project(crs, WGS84, *grid.xy(np.array(rows / 2.0), np.array(cols / 2.0)))
-    return utm_of(float(lon), float(lat))
+    crs, window = grid.crs, area or grid.window
+    if crs is None:
+        return None
+    row, col = window.row + window.height / 2.0, window.col + window.width / 2.0
+    lon, lat = project(crs, WGS84, *grid.xy(np.array(row), np.array(col)))
+    place = float(lon), float(lat)
+    if crs.is_projected and all(a.unit_conversion_factor == 1.0 for a in crs.axis_info[:2]):
+        scales = Proj(horizontal(crs)).get_factors(*place)
+        if all(abs(s - 1.0) < _TRUE for s in (scales.meridional_scale, scales.parallel_scale)):
+            return crs
+    return utm_of(*place)
 
 
 def within(slope_range: tuple[float, float], slope_x: Float, slope_y: Float) -> NDArray[np.bool_]:

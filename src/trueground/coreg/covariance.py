@@ -21,7 +21,8 @@ def clustered(influence: Float, x: Float, y: Float) -> Float | None:
 
     .. math:: V = V_{2b} + (V_{2b} - V_b)
 
-    has lost none in first order. That is the flat-top kernel of Politis & Romano, in space (Conley 1999).
+    has lost none in first order. Where errors hang together over more than a tenth of the area's side, much is lost
+    even so: what is told is then too small. That is the flat-top kernel of Politis & Romano, in space (Conley 1999).
 
     Parameters
     ----------

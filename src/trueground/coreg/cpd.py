@@ -157,7 +157,7 @@ class Cpd(RigidMethod):
         self, pair: Pair, found: Alignment, dh: Float
     ) -> tuple[tuple[tuple[float, ...], ...] | None, float]:
         """Return none: what points that lie elsewhere say of a surface has no simple law. Refuse what nothing fixes."""
-        self._rise(pair, found, self._kept(pair, found.centroid, dh)[0])
+        self._rise(pair, found, self._kept(pair, found.centroid, dh)[1])
         return None, float("nan")
 
     def _step(self, seen: Seen) -> Float:

@@ -185,6 +185,9 @@ class DhMinimize(RigidMethod):
         beside = -(shift + _NODES @ axes.T)
         dh = pair.cells.z - pair.heights(start, beside=list(map(tuple, beside.tolist())))
         use = np.isfinite(dh).all(axis=0) & self.within_trim(dh[_MIDDLE])
+        use &= np.isfinite(pair.cells.slope_x) & np.isfinite(
+            pair.cells.slope_y
+        )  # which points beside the DEM have not
         require_samples(np.where(use, dh[_MIDDLE], np.nan), self.least_samples)
         return dh, use
 
@@ -194,7 +197,7 @@ class DhMinimize(RigidMethod):
         if not isinstance(pair, _Spanned):
             return super()._covariance(pair, found, dh)
         self._rise(
-            pair, found, self._kept(pair, found.centroid, dh)[0]
+            pair, found, self._kept(pair, found.centroid, dh)[1]
         )  # the DEMs have relief in common
         nine, use = self._nine(pair, found, np.zeros(2), pair.axes)
         weight = pair.cells.weight[use]

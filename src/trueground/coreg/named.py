@@ -25,6 +25,8 @@ _CHOICES = {
     Deramp.name: _Choice("order", int),
     DirectionalBias.name: _Choice("model", str),
     TerrainBias.name: _Choice("variable", str),
+    "icp": _Choice("motion", str),
+    "dh-minimize": _Choice("statistic", str),
     "lzd": _Choice("motion", str),
     "nuth-kaab": _Choice("estimator", str),
     "vertical-shift": _Choice("statistic", str),

@@ -17,6 +17,7 @@ from trueground.kernels import normal
 Float = NDArray[np.float64]
 Estimator = Literal["aspect-bins", "robust-gradient"]
 _LEAST_BINS = 8  # of the aspect, for three unknowns that they must separate
+_MOST_BINS = 3600
 _FLATTEST = 1e-6  # rise over run below which aspect means nothing
 _LEAST_RELIEF = 1e-4  # rise over run by which slopes must differ the weaker way
 _WORST_CONDITION = 1e3
@@ -53,8 +54,8 @@ class NuthKaab(RigidMethod):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.bins < _LEAST_BINS:
-            msg = f"{self.bins} bins of the aspect: must be at least {_LEAST_BINS}"
+        if not _LEAST_BINS <= self.bins <= _MOST_BINS:
+            msg = f"{self.bins} bins of the aspect: must be from {_LEAST_BINS} to {_MOST_BINS}"
             raise InputError(msg)
         if self.estimator not in get_args(Estimator):
             msg = f"estimator {self.estimator!r}: must be one of {', '.join(get_args(Estimator))}"
@@ -165,11 +166,14 @@ class _Bins:
 
     def influence(self, seen: Seen, rise: tuple[Float, Float]) -> Float:
         """Return what each cell adds to the error of the shift in x, y and z, (n, 3)."""
-        counts = np.bincount(self.number)
-        # How the medians answer to a shift: by the mean, in each bin, of what the differences in it do.
+        known = np.isfinite(rise[0]) & np.isfinite(rise[1])
+        # How the medians answer to a shift: by the mean, in each bin, of what the differences in it do. Steep cells
+        # lie as much denser about the median as they are steeper, and count accordingly.
+        some, number = known[self.use], self.number[known[self.use]]
+        weight = np.bincount(number, self.steepness[some], minlength=self.medians.size)
         answers = np.stack(
-            [np.bincount(self.number, -r[self.use] / self.steepness) / counts for r in rise]
-        )
+            [-np.bincount(number, r[self.use][some], minlength=weight.size) for r in rise]
+        ) / np.where(weight > 0.0, weight, np.inf)
         back = np.linalg.pinv(self.solve @ answers.T) @ self.solve
         score = median_influence(
             self.scaled - self.medians[self.number], self.number, seen.weight[self.use]
@@ -180,7 +184,7 @@ class _Bins:
         out[:, 2] = median_influence(seen.dh - self.middle, together, seen.weight)
         # A wrong middle is in all bins; a wrong place has another middle.
         hang = np.eye(3)
-        hang[:2, 2] = back @ (np.bincount(self.number, 1.0 / self.steepness) / counts)
-        hang[2, :2] = [-r.mean() for r in rise]
+        hang[:2, 2] = back @ (np.bincount(self.number) / np.bincount(self.number, self.steepness))
+        hang[2, :2] = [-r[known].mean() for r in rise]
         normal.turned(out, np.vstack([np.linalg.inv(hang), np.zeros(3)]))
         return out

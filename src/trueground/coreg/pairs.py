@@ -14,7 +14,7 @@ from trueground.coreg import motion
 from trueground.coreg.aligned import AlignedDem
 from trueground.coreg.base import Alignment, translation
 from trueground.coreg.cells import TILE, Cells, Choice, metric_crs, of_points
-from trueground.datum_shift import in_common_datum
+from trueground.datum_shift import declared_datum, in_common_datum
 from trueground.difference import bounds_as_in, check_overlap
 from trueground.engine import Engine, Threads
 from trueground.errors import FitError, InputError, OverlapError
@@ -24,10 +24,13 @@ from trueground.projection import count_longitudes_as, project
 from trueground.raster import ArrayRaster, Raster, as_float
 from trueground.remembered import Remembered
 from trueground.sampling import Resampling
+from trueground.vertical import check_unit
 
 Float = NDArray[np.float64]
 Parts = tuple[tuple[Window, slice], ...]
 _BLOCK = 1024  # px
+_DRAWS = 6  # of tiles, or of cells, until there are about as many as are asked for
+_MORE = 16.0  # times as many tiles, at most
 _BESIDE = 64  # px beyond the moving DEM in which cells are looked at as well
 _IN_MEMORY = 1 << 26  # px; smaller moving DEMs are read once and kept
 
@@ -89,20 +92,30 @@ class Pair:
         use = engine or Threads()
         if isinstance(reference, PointCloud):
             moving = one_band(moving)
-            crs = metric_crs(moving.grid)
-            cloud = reference.heights_in(moving.grid.crs).thinned(samples, seed)
+            if (reference.crs is None) != (moving.grid.crs is None):
+                alone = "the points have" if moving.grid.crs is None else "the DEM has"
+                msg = f"only {alone} a CRS: say that of the other (--points-crs, or gdal_edit.py -a_srs)"
+                raise InputError(msg)
+            crs = metric_crs(moving.grid, moving.grid.window)
+            cloud = reference.heights_in(declared_datum(moving)).thinned(samples, seed)
             cells, parts = _by_tiles(of_points(cloud, crs, valid, weights), moving.grid, crs)
-            grid = moving.grid
+            grid, area = moving.grid, moving.grid.window
         else:
             if initial is None:
                 check_overlap(reference, moving)
             reference, moving = one_band(reference), one_band(moving)
+            if (reference.grid.crs is None) != (moving.grid.crs is None):
+                alone = "moving" if reference.grid.crs is None else "reference"
+                msg = f"only the {alone} DEM has a CRS: assign that of the other with gdal_edit.py -a_srs"
+                raise InputError(msg)
             moving = in_common_datum(reference, moving, undeclared="accept")
-            grid, crs = reference.grid, metric_crs(reference.grid)
+            grid = reference.grid
+            area = shared(grid, moving.grid, initial)
+            crs = metric_crs(grid, area)
             choice = Choice(
                 reference=reference, crs=crs, valid=valid, weights=weights, samples=samples, seed=seed,
                 slope_range=slope_range, with_slopes=with_slopes,
-                area=grid.window if initial is not None else _shared(grid, moving.grid),
+                area=area,
                 part=_part_of(moving.grid),
             )  # fmt: skip
             cells, parts = _by_blocks(choice, use)
@@ -114,7 +127,7 @@ class Pair:
         else:
             moving = Remembered(source=moving, margin=_BESIDE, limit=_IN_MEMORY)
         return cls(
-            cells=cells, parts=parts, moving=moving, crs=crs, pixel=pixel_of(grid, crs), engine=use,
+            cells=cells, parts=parts, moving=moving, crs=crs, pixel=pixel_of(grid, crs, area), engine=use,
             resampling=resampling, points=isinstance(reference, PointCloud),
         )  # fmt: skip
 
@@ -205,9 +218,21 @@ class Pair:
 
 def _by_blocks(choice: Choice, engine: Engine) -> tuple[Cells, Parts]:
     """Choose cells block by block."""
-    windows = choice.windows(_BLOCK)
-    share = min(1.0, choice.samples / sum(w.size for w in windows)) if windows else 1.0
-    found = [(w, c) for w, c in engine.map(lambda w: choice.of(w, share), windows) if c.x.size]
+    found: list[tuple[Window, Cells]] = []
+    part, dense = choice.part, 1.0
+    for _ in range(_DRAWS):  # a mask, or holes, may leave few cells of what is drawn
+        windows = choice.windows(_BLOCK, part)
+        area = sum(w.size for w in windows)
+        share = min(1.0, dense * choice.samples / area) if area else 1.0
+        found = [(w, c) for w, c in engine.map(lambda w: choice.of(w, share), windows) if c.x.size]  # noqa: B023
+        number = sum(c.x.size for _, c in found)
+        if number >= choice.samples / 2.0 or (part >= 1.0 and share >= 1.0):
+            break
+        more = choice.samples / max(number, 1.0)
+        if part < 1.0:
+            part = min(1.0, part * min(more, _MORE))
+        else:
+            dense *= more
     ends = np.cumsum([0, *(c.x.size for _, c in found)]).tolist()
     parts = ((w, slice(a, b)) for (w, _), a, b in zip(found, ends, ends[1:], strict=False))
     columns = zip(*(c for _, c in found), strict=True) if found else ([np.empty(0)],) * 6
@@ -253,15 +278,22 @@ def _part_of(moving: Grid) -> float:
     return _IN_MEMORY / (rows * cols * wide)
 
 
-def _shared(reference: Grid, moving: Grid) -> Window:
-    """Return the part of the reference on which the moving DEM lies, with room for a shift."""
+def shared(reference: Grid, moving: Grid, initial: Alignment | None = None) -> Window:
+    """Return the part of the reference on which the moving DEM lies, moved, with room for a shift."""
     west, south, east, north = bounds_as_in(reference, moving)
-    row, col = reference.rowcol(
-        np.array([west, east, east, west]), np.array([south, south, north, north])
-    )
+    x, y = np.array([west, east, east, west]), np.array([south, south, north, north])
+    if initial is not None:
+        x, y, _ = initial.transform(x, y, np.full(4, initial.centroid[2]), crs=reference.crs)
+    row, col = reference.rowcol(x, y)
+    if not (np.isfinite(row).all() and np.isfinite(col).all()):
+        return reference.window
     top, left = math.floor(row.min()) - _BESIDE, math.floor(col.min()) - _BESIDE
     height, width = math.ceil(row.max()) + _BESIDE - top, math.ceil(col.max()) + _BESIDE - left
-    return Window(top, left, height, width).intersect(reference.window)
+    found = Window(top, left, height, width).intersect(reference.window)
+    if not found.size:
+        msg = "the moving DEM, moved by the initial alignment, does not lie on the reference"
+        raise OverlapError(msg)
+    return found
 
 
 def one_band(raster: Raster) -> Raster:
@@ -272,16 +304,21 @@ def one_band(raster: Raster) -> Raster:
     InputError
         With their number.
     """
+    if isinstance(raster, PointCloud):
+        msg = "points can be moved by a rigid motion only: give a raster, or take a method without corrections"
+        raise InputError(msg)
     raster = as_float(raster)
+    check_unit(raster.grid.crs)
     if raster.count != 1:
         msg = f"a raster of {raster.count} bands: a DEM has one"
         raise InputError(msg)
     return raster
 
 
-def pixel_of(grid: Grid, crs: CRS | None) -> float:
-    """Return the shorter side of a pixel in the middle of a grid, in the working CRS."""
-    row, col = (size / 2.0 for size in grid.shape)
+def pixel_of(grid: Grid, crs: CRS | None, area: Window | None = None) -> float:
+    """Return the shorter side of a pixel in the middle of a window of a grid, in the working CRS."""
+    window = area or grid.window
+    row, col = window.row + window.height / 2.0, window.col + window.width / 2.0
     rows, cols = np.array([row, row + 1.0, row]), np.array([col, col, col + 1.0])
     x, y = grid.xy(rows, cols)
     if crs is not None:

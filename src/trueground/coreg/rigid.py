@@ -31,6 +31,7 @@ _WORTH = 3  # times that, and as many iterations, for the way to be gone apart
 _CLOSE = 0.1  # px; the length of a step at which all cells are looked at
 _BACK = 0.5  # of a step, that the next goes back: too much
 _LEAST_SHARE = 0.25  # of a step, that is gone
+_FEW_INDEPENDENT = 100  # cells, below which squares of ground are no wider than what hangs together
 _VAGUE = 0.5  # px of standard error of a shift, above which a warning says so
 _LEAST_COMMON = 0.01  # correlation of the slopes of both DEMs in each direction
 _SIGNIFICANT = 5.0  # of what chance would make of it
@@ -120,7 +121,7 @@ class RigidMethod(Sampled, ABC):
                 moving, reference, valid=valid, weights=weights, initial=back, engine=engine,
                 progress=progress,
             )  # fmt: skip
-            return replace(found, matrix=found.inverse().matrix, iterations=())
+            return _undone(found)
         pair = Pair.of(
             reference, moving, valid=valid, weights=weights, samples=self.samples, seed=self.seed,
             slope_range=self.slope_range, with_slopes=self.needs_slopes,
@@ -169,11 +170,15 @@ class RigidMethod(Sampled, ABC):
                     "take a larger area, a simpler motion or vertical-shift"
                 )
                 raise FitError(msg)
-            found = replace(
-                found,
-                matrix=_tuple(motion.small(step) @ np.asarray(found.matrix)),
-                converged=length < tolerance * pair.pixel,
-            )
+            try:
+                found = replace(
+                    found,
+                    matrix=_tuple(motion.small(step) @ np.asarray(found.matrix)),
+                    converged=length < tolerance * pair.pixel,
+                )
+            except InputError as error:
+                msg = f"iteration {iteration} leads to no rigid motion: the terrain does not fix the scale"
+                raise FitError(msg) from error
             level = not (step[:2].any() or step[3:].any())
             if level or (
                 found.converged and not step[3:].any()
@@ -198,7 +203,8 @@ class RigidMethod(Sampled, ABC):
         """Return what each cell adds to the error of each unknown, (n, unknowns).
 
         `rise` is that of the moved DEM [m per m]: how differences really answer to a shift. The reference's own slope
-        holds noise beside the terrain, which looks like steepness on flat ground and is none.
+        holds noise beside the terrain, which looks like steepness on flat ground and is none. It is NaN at cells where
+        it was not looked at: some are enough.
         """
 
     def _kept(
@@ -237,8 +243,8 @@ class RigidMethod(Sampled, ABC):
     ) -> tuple[tuple[tuple[float, ...], ...] | None, float]:
         if self.needs_slopes:
             pair = pair.under(found)
-        seen, _ = self._kept(pair, found.centroid, dh)
-        influence = self._influence(seen, self._rise(pair, found, seen))
+        seen, index = self._kept(pair, found.centroid, dh)
+        influence = self._influence(seen, self._rise(pair, found, index))
         part = clustered(influence, seen.x, seen.y)
         if part is None:
             return None, np.nan
@@ -247,26 +253,23 @@ class RigidMethod(Sampled, ABC):
         size = max(max(self.unknowns) + 1, 3)
         return _tuple(whole[:size, :size]), effective_number(influence, part)
 
-    def _rise(self, pair: Pair, found: Alignment, seen: Seen) -> tuple[Float, Float]:
-        """Return the rise of the moved DEM as far as it follows the slopes of the reference.
-
-        Both are seen at some of the cells, and the one is regressed on the other: noise of the two has nothing in
-        common.
-        """
+    def _rise(self, pair: Pair, found: Alignment, index: NDArray[np.intp]) -> tuple[Float, Float]:
+        """Return the rise of the moved DEM at the cells that count; NaN where it was not looked at, as at most."""
+        cells = pair.cells
         if pair.points or not self.needs_slopes:
-            return seen.slope_x, seen.slope_y
+            return cells.slope_x[index], cells.slope_y[index]
         few = pair.thinned(_ENOUGH)
-        rises = np.stack(few.slopes_of_moving(found))
-        slopes = np.stack([few.cells.slope_x, few.cells.slope_y])
+        slopes, rises = (
+            np.stack([few.cells.slope_x, few.cells.slope_y]),
+            np.stack(few.slopes_of_moving(found)),
+        )
         known = np.isfinite(rises).all(axis=0)
         if known.sum() < self.least_samples:
-            return seen.slope_x, seen.slope_y
-        slopes, rises = slopes[:, known], rises[:, known]
-        middle, level = slopes.mean(axis=1, keepdims=True), rises.mean(axis=1, keepdims=True)
-        _require_common_relief(slopes - middle, rises - level)
-        turn = np.linalg.lstsq((slopes - middle).T, (rises - level).T)[0].T
-        rise = turn @ (np.stack([seen.slope_x, seen.slope_y]) - middle) + level
-        return rise[0], rise[1]
+            return cells.slope_x[index], cells.slope_y[index]
+        _require_common_relief(slopes[:, known], rises[:, known])
+        whole = np.full((2, cells.x.size), np.nan)
+        whole[:, :: -(-cells.x.size // few.cells.x.size)] = rises
+        return whole[0, index], whole[1, index]
 
     def _doubts(self, pair: Pair, found: Alignment) -> tuple[str, ...]:
         """Say what is weakly fixed.
@@ -276,22 +279,46 @@ class RigidMethod(Sampled, ABC):
         FitError
             Where a shift could be anything.
         """
+        doubts: tuple[str, ...] = ()
+        if found.effective_samples < _FEW_INDEPENDENT < found.samples:
+            doubts = (
+                f"errors hang together over much of the area ({found.effective_samples:.0f} independent cells): "
+                "standard errors are lower bounds",
+            )
         if found.covariance is None or 0 not in self.unknowns:
-            return ()
-        part = np.asarray(found.covariance)[:2, :2]
-        values, vectors = np.linalg.eigh(part)
-        error, (east, north) = float(np.sqrt(values[1])) / pair.pixel, vectors[:, 1]
-        bearing = np.degrees(np.arctan2(east, north)) % 180.0
-        way = f"{bearing:.0f} degrees from north"
+            return doubts
+        error, way = _worst(pair, found)
+        simpler = "" if len(self.unknowns) == 3 else ", a translation alone"
         if not error < _UNKNOWN:
             msg = (
-                f"the shift towards {way} is known to {error:.2g} px only: the terrain is too flat, or all its slopes "
-                "face one way; take a larger area or vertical-shift"
+                f"the shift towards {way:.0f} degrees from north is known to {error:.2g} px only: the terrain is too "
+                f"flat, or all its slopes face one way; take a larger area{simpler} or vertical-shift"
             )
             raise FitError(msg)
         if error > _VAGUE:
-            return (f"the shift towards {way} is known to {error:.2g} px only",)
-        return ()
+            doubts += (
+                f"the shift towards {way:.0f} degrees from north is known to {error:.2g} px only",
+            )
+        return doubts
+
+
+def _worst(pair: Pair, found: Alignment) -> tuple[float, float]:
+    """Return the greatest standard error [px] of a shift at a corner of the area, and its bearing [degrees]."""
+    covariance = np.asarray(found.covariance)
+    worst = 0.0, 0.0
+    for x in (pair.cells.x.min(), pair.cells.x.max()):
+        for y in (pair.cells.y.min(), pair.cells.y.max()):
+            px, py = x - found.centroid[0], y - found.centroid[1]
+            answers = np.zeros((2, 7))  # of a shift there to shifts, rotations and the scale
+            answers[0, 0] = answers[1, 1] = 1.0
+            answers[0, 5], answers[1, 5] = -py, px
+            answers[:, 6] = px, py
+            answers = answers[:, : len(covariance)]
+            values, ways = np.linalg.eigh(answers @ covariance @ answers.T)
+            error = float(np.sqrt(max(values[1], 0.0))) / pair.pixel
+            if error >= worst[0]:
+                worst = error, float(np.degrees(np.arctan2(ways[0, 1], ways[1, 1]))) % 180.0
+    return worst
 
 
 def _require_common_relief(one: Float, two: Float) -> None:
@@ -305,6 +332,7 @@ def _require_common_relief(one: Float, two: Float) -> None:
         With the direction.
     """
     number = one.shape[1]
+    one, two = (v - v.mean(axis=1, keepdims=True) for v in (one, two))
     common = one @ two.T / number
     values, ways = np.linalg.eigh(common + common.T)
     way = ways[:, 0]
@@ -318,6 +346,19 @@ def _require_common_relief(one: Float, two: Float) -> None:
             "vertical-shift"
         )
         raise FitError(msg)
+
+
+def _undone(found: Alignment) -> Alignment:
+    """Return what moves the points where `found` moves the raster: all signs are turned."""
+    turned = {
+        when: {k: -v if k == "median" else v for k, v in figures.items()}
+        for when, figures in found.on_samples.items()
+    }
+    lines = tuple(
+        {k: -v if k.startswith(("shift", "rotation")) else v for k, v in line.items()}
+        for line in found.iterations
+    )
+    return replace(found, matrix=found.inverse().matrix, on_samples=turned, iterations=lines)
 
 
 def _length(pair: Pair, step: Float) -> float:

@@ -41,11 +41,13 @@ def scores(design, answers, residual, weights, reach, bread, out):
     """Fill `out` (n, k) with what each sample adds to the normal equations, and `bread` (k, k) with their derivative.
 
     `bread` is the sum of weight x design x answers, times the mean of the biweight's slope: where that falls it is
-    negative, and its mean stands for all, so that one blunder does not tip the balance.
+    negative, and its mean stands for all, so that one blunder does not tip the balance. Answers that are NaN are not
+    known: those that are stand for them.
     """
     count, unknowns = design.shape
     bread[:] = 0.0
     slope = 0.0
+    known = 0
     for i in range(count):
         weight = weights[i]
         u = residual[i] * residual[i] * weight / (reach * reach) if reach > 0.0 else 0.0
@@ -53,14 +55,19 @@ def scores(design, answers, residual, weights, reach, bread, out):
         if u < 1.0:
             share = (1.0 - u) * (1.0 - u)
             slope += (1.0 - u) * (1.0 - 5.0 * u)
+        told = True
+        for k in range(unknowns):
+            told = told and answers[i, k] == answers[i, k]
+        known += told
         for j in range(unknowns):
             part = weight * design[i, j]
             out[i, j] = part * residual[i] * share
-            for k in range(unknowns):
-                bread[j, k] += part * answers[i, k]
+            if told:
+                for k in range(unknowns):
+                    bread[j, k] += part * answers[i, k]
     for j in range(unknowns):
         for k in range(unknowns):
-            bread[j, k] *= slope / count
+            bread[j, k] *= slope / max(known, 1)
 
 
 @kernel
@@ -75,16 +82,3 @@ def turned(vectors, matrix):
             for k in range(size):
                 total += matrix[j, k] * matrix[size, k]
             vectors[i, j] = total
-
-
-@kernel
-def cluster_sums(vectors, cluster, sums, squares):
-    """Add the rows of `vectors` (n, k) to the `sums` (clusters, k) of theirs, and their squares to `squares` (k,)."""
-    count, size = vectors.shape
-    sums[:] = 0.0
-    squares[:] = 0.0
-    for i in range(count):
-        into = cluster[i]
-        for j in range(size):
-            sums[into, j] += vectors[i, j]
-            squares[j] += vectors[i, j] * vectors[i, j]

@@ -12,7 +12,7 @@ from typing import Any, Literal, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from trueground.coreg.blocks.bases import POLYNOMIALS
+from trueground.coreg.blocks.bases import POLYNOMIALS, Kind
 from trueground.coreg.blocks.block import BlockFit, BlockFitter, counts
 from trueground.coreg.blocks.field import OneAfterTheOther, ShiftField, Shifts, fit_field
 from trueground.coreg.blocks.neighbours import outliers
@@ -41,6 +41,7 @@ _SCOUTS = 9  # blocks that look for the common shift
 _REACH = 24.0  # px from the start that a shift may lead
 _SCOUT_REACH = 96.0  # px
 _VAGUE = 0.5  # px
+_DIFFERENT = 0.03  # px, of shifts within a block, above which it is looked at again
 _LEAST_SIDE = 16  # px
 
 
@@ -74,8 +75,8 @@ class Blockwise:
     field: FieldKind = "auto"
     """What the field is made of."""
     passes: int = 2
-    """Times the fit is done at most: each on what the one before leaves, with blocks of half the side, where that was
-    no mere polynomial: shifts that differ within a block are followed further."""
+    """Times the fit is done at most, each on what the one before leaves: shifts that differ within a block mislead what
+    is found in it, and are gone the next time. Where the field is no mere polynomial, blocks are then half as wide."""
 
     def __post_init__(self) -> None:
         if not self.block_size > 0.0 or self.unit not in {"px", "m"}:
@@ -141,7 +142,10 @@ class Blockwise:
         done: list[tuple[ShiftField, list[BlockFit]]] = []
         shifts: Shifts | None = None
         for turn in range(self.passes):
-            side = max(side // 2 ** min(turn, 1), _LEAST_SIDE)
+            kind = None if self.field == "auto" else self.field
+            if turn:
+                kind = done[-1][0].kind  # of a simpler one the errors would be understated
+                side = side if kind in POLYNOMIALS else max(side // 2, _LEAST_SIDE)
             current = moving
             if shifts is not None:
                 current = WarpedDem(
@@ -155,17 +159,17 @@ class Blockwise:
                 reach=_REACH * max(pixel, pixel_of(moving.grid, crs)), min_valid=self.min_valid,
                 vague=_VAGUE,
             )  # fmt: skip
-            blocks, made = self._pass(fitter, side, use, progress, look_around=not done)
-            if done and not _gained(blocks):
+            blocks, made = self._pass(fitter, side, use, progress, kind=kind, look_around=not done)
+            if done and kind not in POLYNOMIALS and not _gained(blocks):
                 break
             done.append((made, blocks if shifts is None else _in_all(blocks, shifts)))
             shifts = made if shifts is None else OneAfterTheOther(first=shifts, second=made)
-            if made.kind in POLYNOMIALS:
+            if not made.differs_within(side * pixel) > _DIFFERENT * pixel:
                 break
         return BlockwiseAlignment(
             fields=tuple(f for f, _ in done), crs=None if crs is None else crs.to_wkt(),
             method=self.name, blocks=tuple(done[-1][1]), first_blocks=tuple(done[0][1]),
-            block_px=side, parameters=self._parameters(),
+            block_px=done[-1][1][0].window.width, parameters=self._parameters(),
         )  # fmt: skip
 
     def _pass(  # noqa: PLR0917 (what a pass is made of)
@@ -175,6 +179,7 @@ class Blockwise:
         engine: Engine,
         progress: Progress | None,
         *,
+        kind: Kind | None,
         look_around: bool,
     ) -> tuple[list[BlockFit], ShiftField]:
         """Fit all blocks and make a field of them."""
@@ -203,7 +208,6 @@ class Blockwise:
             raise FitError(msg)
         one = next(iter(windows))
         size = one.width * fitter.pixel, one.height * fitter.pixel
-        kind = None if self.field == "auto" else self.field
         made = fit_field(
             (np.array([b.x for b in good]), np.array([b.y for b in good])),
             np.array([b.shift for b in good]), np.array([b.error for b in good]), size=size, kind=kind,

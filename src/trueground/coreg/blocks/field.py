@@ -84,7 +84,8 @@ class ShiftField:
         """Return the shifts (3, ...) at places of any shape [m]."""
         x, y = np.broadcast_arrays(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
         u, v = _unit(self.bounds, x.reshape(-1), y.reshape(-1))
-        return np.asarray((self.basis.at(u, v) @ self.coefficients.T).T.reshape(3, *x.shape))
+        found = (self.basis.at(u, v) @ self.coefficients.T).T.reshape(3, *x.shape)
+        return np.where(np.isfinite(x) & np.isfinite(y), found, np.nan)
 
     def errors_at(self, x: ArrayLike, y: ArrayLike) -> Float:
         """Return the standard errors (3, ...) of the shifts at places of any shape [m]."""
@@ -96,7 +97,21 @@ class ShiftField:
         e = self.errors
         found = (1 - p) * ((1 - q) * e[:, i, j] + q * e[:, i, j + 1])
         found += p * ((1 - q) * e[:, i + 1, j] + q * e[:, i + 1, j + 1])
-        return np.asarray(found.reshape(3, *x.shape))
+        return np.where(np.isfinite(x) & np.isfinite(y), found.reshape(3, *x.shape), np.nan)
+
+    def differs_within(self, side: float) -> float:
+        """Return how much horizontal shifts differ across a square of some side, where they differ most [m]."""
+        west, south, east, north = self.bounds
+        counts = (
+            min(max(math.ceil((b - a) / side), 1), 2 * _MOST_CELLS) + 1
+            for a, b in ((west, east), (south, north))
+        )
+        x, y = (
+            np.linspace(*ends, n)
+            for ends, n in zip(((west, east), (south, north)), counts, strict=True)
+        )
+        shift = self.at(x[np.newaxis, :], y[:, np.newaxis])[:2]
+        return max(float(np.abs(np.diff(shift, axis=axis)).max()) for axis in (1, 2))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the field as numbers and lists."""
@@ -265,7 +280,8 @@ def _unit(bounds: Bounds, x: Float, y: Float) -> tuple[Float, Float]:
     width, height = bounds[2] - bounds[0], bounds[3] - bounds[1]
     u = (x - bounds[0]) / width if width > 0.0 else np.full(x.shape, 0.5)
     v = (y - bounds[1]) / height if height > 0.0 else np.full(y.shape, 0.5)
-    return np.clip(u, 0.0, 1.0), np.clip(v, 0.0, 1.0)
+    # A place that is not known (a projection that is not defined there) must still find a cell: it is blanked later.
+    return np.clip(np.nan_to_num(u), 0.0, 1.0), np.clip(np.nan_to_num(v), 0.0, 1.0)
 
 
 def _columns(shifts: Float, errors: Float) -> list[tuple[Float, Float]]:

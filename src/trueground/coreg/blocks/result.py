@@ -15,6 +15,7 @@ from pyproj.exceptions import CRSError
 
 from trueground.coreg.blocks.block import BlockFit, counts
 from trueground.coreg.blocks.field import OneAfterTheOther, ShiftField, Shifts
+from trueground.coreg.blocks.field_raster import FieldRaster
 from trueground.coreg.blocks.warped import WarpedDem
 from trueground.coreg.plain import number_or_nan, plain
 from trueground.datum_shift import in_datum_of
@@ -79,6 +80,14 @@ class BlockwiseAlignment:
     def verdicts(self) -> dict[str, int]:
         """How many blocks have which verdict."""
         return counts(list(self.blocks))
+
+    @property
+    def extrapolated(self) -> float:
+        """Share of the reference that lies beyond the good blocks, where the field goes on flatly."""
+        west, south, east, north = self.fields[-1].bounds
+        inside = [west <= b.x <= east and south <= b.y <= north for b in self.blocks]
+        sizes = [b.window.size for b in self.blocks]
+        return float(1.0 - np.average(inside, weights=sizes))
 
     @property
     def samples(self) -> int:
@@ -163,6 +172,11 @@ class BlockwiseAlignment:
             to_x, to_y = project(own, crs, to_x, to_y)
         return to_x, to_y, z + shift[2]
 
+    def field_raster(self, grid: Grid) -> FieldRaster:
+        """Return the field on a grid: six bands, shifts in x, y and z and their standard errors [m]."""
+        crs = None if self.crs is None else CRS.from_wkt(self.crs)
+        return FieldRaster(shifts=self.shifts, crs=crs, grid=grid)
+
     @property
     def tiles(self) -> xr.Dataset:
         """The blocks as a table of rows and columns: shifts, errors, samples, NMADs, verdicts."""
@@ -228,6 +242,7 @@ class BlockwiseAlignment:
             "nmad_after": number_or_none(self.nmad_after),
             "samples": self.samples,
             "verdicts": self.verdicts,
+            "extrapolated": self.extrapolated,
             "parameters": plain(self.parameters),
             "statistics": plain(self.statistics),
             "blocks": [plain(asdict(b)) for b in self.blocks],

@@ -1,0 +1,185 @@
+"""What the report of an alignment adds for a blockwise one: the blocks, their verdicts, the field."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from trueground.coreg import BlockwiseAlignment
+from trueground.coreg.plain import plain as without_nan
+from trueground.plot.blocks import AXES, plot_block_arrows, plot_field, plot_tile_map
+from trueground.report.page import Download, PicturesSection, Section, TableSection
+from trueground.report.pictures import figure_picture
+from trueground.report.text import number, quantity
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from trueground.coreg.blocks.block import BlockFit
+
+_LARGEST_TABLE = 100  # rows
+_INCHES = 5.2  # width of a figure
+_EAST = {"x": "east", "y": "north", "z": "up"}
+_CSV = (
+    "row",
+    "col",
+    "x",
+    "y",
+    "verdict",
+    "reason",
+    "samples",
+    "share",
+    "nmad_before",
+    "nmad_after",
+)
+
+
+def blockwise_sections(result: Mapping[str, Any]) -> tuple[Section, ...]:
+    """Return the sections of a blockwise result, as its JSON has it (`BlockwiseAlignment.to_dict`).
+
+    Heat maps of the blocks' shifts, verdicts, the field in maps and numbers, and the table of the blocks.
+
+    Raises
+    ------
+    InputError
+        Where the result is not that of a blockwise alignment.
+    """
+    found = BlockwiseAlignment.from_json(json.dumps(without_nan(result)))
+    return (
+        _tiles_section(found),
+        _verdicts_section(found),
+        _passes_section(found),
+        _maps_section(found),
+        _blocks_section(found),
+    )
+
+
+def _tiles_section(found: BlockwiseAlignment) -> PicturesSection:
+    rows, cols = found.tiles.verdict.shape
+    height = min(max(_INCHES * rows / cols, 1.5), 1.6 * _INCHES) + 0.9
+
+    def drawn(axis: Any) -> Any:
+        def draw(fig: Figure) -> None:
+            plot_tile_map(found, fig.subplots(), axis=axis)
+
+        name = f"Shift {_EAST[axis]} of each block"
+        return figure_picture(draw, (_INCHES, height), alt=f"{name}, as a table in colours")
+
+    def arrows(fig: Figure) -> None:
+        plot_block_arrows(found, fig.subplots())
+
+    return PicturesSection(
+        anchor="blocks",
+        heading="Shifts of the blocks",
+        text=f"{rows} by {cols} blocks of {found.block_px} px; metres to add to the moving DEM. White is the median. "
+        "Hatched blocks are not used, with the reason in a word: the field goes through them.",
+        pictures=(
+            *(drawn(axis) for axis in AXES),
+            figure_picture(
+                arrows, (_INCHES, height), alt="Arrows of the blocks' horizontal shifts"
+            ),
+        ),
+    )
+
+
+def _maps_section(found: BlockwiseAlignment) -> PicturesSection:
+    west, south, east, north = found.fields[-1].bounds
+    height = min(max(_INCHES * (north - south) / (east - west), 1.5), 1.6 * _INCHES)
+    where = "Dots are blocks that the field is made of, crosses those left out."
+
+    def field(axis: Any) -> Any:
+        def draw(fig: Figure) -> None:
+            plot_field(found, fig.subplots(), axis=axis)
+
+        alt = f"Map of the field of shifts {_EAST[axis]}"
+        return figure_picture(draw, (_INCHES, height + 0.9), alt=alt)
+
+    return PicturesSection(
+        anchor="field",
+        heading="The field",
+        text=f"What the DEM is moved by: continuous, without seams at blocks. {where}",
+        pictures=tuple(field(axis) for axis in AXES),
+    )
+
+
+def _verdicts_section(found: BlockwiseAlignment) -> TableSection:
+    said: dict[str, str] = {}
+    for block in found.blocks:
+        said.setdefault(block.verdict, block.reason)
+    total = len(found.blocks)
+    return TableSection(
+        anchor="verdicts",
+        heading="Verdicts",
+        columns=("Verdict", "Blocks", "Share", "For instance"),
+        rows=tuple(
+            (
+                verdict,
+                str(count),
+                f"{number(100.0 * count / total, decimals=0)}\N{NO-BREAK SPACE}%",
+                said[verdict],
+            )
+            for verdict, count in found.verdicts.items()
+        ),
+        numeric=False,
+        note=f"{number(100.0 * found.extrapolated, decimals=0)} % of the reference lie beyond the good blocks, where "
+        "the field goes on flatly.",
+    )
+
+
+def _passes_section(found: BlockwiseAlignment) -> TableSection:
+    rows = []
+    for n, field in enumerate(found.fields, start=1):
+        misses = ", ".join(f"{k} {number(v)}" for k, v in field.scores.items())
+        scatter = ", ".join(number(s) for s in field.scales)
+        error = ", ".join(quantity(float(e)) for e in field.errors.mean(axis=(1, 2)))
+        rows.append((str(n), field.kind, misses or "asked for", scatter, error))
+    return TableSection(
+        anchor="passes",
+        heading="Passes",
+        columns=("Pass", "Field", "Miss of blocks left out", "Scatter x, y, z", "Error x, y, z"),
+        rows=tuple(rows),
+        numeric=False,
+        note="Misses, in standard errors of the blocks, by what the field could have been made of; 0.67 is what chance "
+        "alone makes. Scatter: how many times their stated errors blocks lie off the field. Error: the mean standard "
+        "error of the field.",
+    )
+
+
+def _blocks_section(found: BlockwiseAlignment) -> TableSection:
+    shown = found.blocks[:_LARGEST_TABLE]
+    more = len(found.blocks) - len(shown)
+    return TableSection(
+        anchor="table-of-blocks",
+        heading="Table of the blocks",
+        columns=("Row, column", *(f"Shift {_EAST[a]} [m]" for a in AXES), "Samples", "NMAD before [m]",
+                 "NMAD after [m]", "Verdict"),
+        rows=tuple(_row(b) for b in shown),
+        note=f"The first {len(shown)} of {len(found.blocks)} blocks." if more else "",
+        download=Download(name="blocks.csv", label="All blocks, with all digits (CSV)", text=_csv(found)),
+    )  # fmt: skip
+
+
+def _row(block: BlockFit) -> tuple[str, ...]:
+    pairs = zip(block.shift, block.error, strict=True)
+    return (
+        f"{block.index[0]}, {block.index[1]}",
+        *(f"{number(s)} ± {number(e)}" if s == s else number(None) for s, e in pairs),  # noqa: PLR0124 (NaN)
+        f"{block.samples:,}",
+        number(block.nmad_before),
+        number(block.nmad_after),
+        block.verdict,
+    )
+
+
+def _csv(found: BlockwiseAlignment) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    axes = [f"{kind}_{a}" for kind in ("shift", "error", "rotation") for a in AXES]
+    writer.writerow([*_CSV, *axes])
+    for b in found.blocks:
+        own = [getattr(b, name) for name in _CSV[2:]]
+        writer.writerow([*b.index, *own, *b.shift, *b.error, *b.rotation])
+    return out.getvalue()
