@@ -140,7 +140,7 @@ class Pipeline(Combined):
         self, results: list[Alignment | Correction], total: Alignment | None, pair: Pair
     ) -> Chain:
         """Add figures before and after all, on the same cells."""
-        nothing = pair.start(self.name)
+        nothing = pair.start("none")
         final = nothing if total is None else total
         rigid = _rigid(results)
         if rigid:
