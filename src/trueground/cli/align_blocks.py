@@ -57,4 +57,8 @@ def say_blocks(found: BlockwiseAlignment) -> None:
         console.warn(
             f"one block of {found.block_px} px holds all: its shift is that of the whole; take smaller blocks, or none"
         )
+    if found.extrapolated > 0.0:
+        console.note(
+            f"{found.extrapolated:.0%} of the area lie beyond the good blocks: the field goes on flatly there"
+        )
     print(f"field of shifts, {kinds}: {', '.join(spans)}")

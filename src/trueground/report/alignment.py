@@ -115,6 +115,7 @@ def write_alignment_report(
     )
     moving = file_name(inputs.get("moving"), "moving DEM")
     fixed = file_name(inputs.get("reference"), "reference DEM")
+    blockwise = result.get("kind") == "blockwise"
     page = Page(
         title=f"{moving} aligned to {fixed}",
         lead=alignment_sentence(result, moving=moving, fixed=fixed),
@@ -122,6 +123,7 @@ def write_alignment_report(
         warnings=tuple(warnings),
         sections=(
             *alignment_sections(result, maps),
+            *(_blockwise(result) if blockwise else ()),
             *closing_sections(result, inputs, command),
         ),
     )
@@ -130,6 +132,15 @@ def write_alignment_report(
 
 def alignment_sentence(result: Mapping[str, Any], *, moving: str, fixed: str) -> str:
     """Say in one sentence what was done and what it gave."""
+    before, after = _nmads(result)
+    gain = f"; the NMAD of their difference went from {quantity(before)} to {quantity(after)}"
+    gain = gain if before is not None and after is not None else ""
+    if result.get("kind") == "blockwise":
+        number_of, good = (
+            len(result.get("blocks") or ()),
+            (result.get("verdicts") or {}).get("ok", 0),
+        )
+        return f"{moving} was moved onto {fixed} by a field of shifts, made of {good} good blocks of {number_of}{gain}."
     (x, y, z), unit, (flat, up) = _shift(result)
     moved = (
         f"{towards(x, ('east', 'west'), unit, decimals=flat)}, "
@@ -141,10 +152,7 @@ def alignment_sentence(result: Mapping[str, Any], *, moving: str, fixed: str) ->
     done = f"moved {moved}"
     if names:
         done = f"{corrected} and {done}" if any((x, y, z)) else corrected
-    before, after = _nmads(result)
-    gain = f"; the NMAD of their difference went from {quantity(before)} to {quantity(after)}"
-    known = before is not None and after is not None
-    return f"{moving} was {done} onto {fixed}{gain if known else ''}."
+    return f"{moving} was {done} onto {fixed}{gain}."
 
 
 def alignment_facts(result: Mapping[str, Any]) -> tuple[Fact, ...]:
@@ -153,6 +161,15 @@ def alignment_facts(result: Mapping[str, Any]) -> tuple[Fact, ...]:
     before, after = _nmads(result)
     places = decimals_for([before, after])
     gain = f"{number(before, decimals=places)} → {quantity(after, decimals=places)}"
+    if result.get("kind") == "blockwise":
+        verdicts = result.get("verdicts") or {}
+        kinds = [str(f.get("kind")) for f in result.get("fields") or ()]
+        return (
+            Fact(label="NMAD of dh", value=gain, note=percent_change(before, after)),
+            Fact(label="Blocks", value=str(len(result.get("blocks") or ()))),
+            Fact(label="Good blocks", value=str(verdicts.get("ok", 0))),
+            Fact(label="Field", value=" then ".join(kinds)),
+        )
     return (
         Fact(label="NMAD of dh", value=gain, note=percent_change(before, after)),
         Fact(label="Shift east", value=quantity(x, unit, decimals=flat, signed=True)),
@@ -211,6 +228,14 @@ def closing_sections(
             versions=plain(found) if found else versions(),
         ),
     )
+
+
+def _blockwise(result: Mapping[str, Any]) -> tuple[Section, ...]:
+    from trueground.report.blocks import (
+        blockwise_sections,
+    )  # its figures are not those of other pages
+
+    return blockwise_sections(result)
 
 
 def _nmads(result: Mapping[str, Any]) -> tuple[float | None, float | None]:

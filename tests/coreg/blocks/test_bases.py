@@ -1,0 +1,76 @@
+"""Functions that fields are made of."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.interpolate import BSpline
+
+from trueground.coreg.blocks.bases import KINDS, Basis
+
+SPLINES = ("separable", "smooth")
+U, V = np.random.default_rng(0).random((2, 400))
+DENSE = np.random.default_rng(1).random((2, 1200))
+
+
+def coefficients(basis, function):
+    """The coefficients that reproduce a function."""
+    design, values = basis.at(*DENSE), function(*DENSE)
+    found, *_ = np.linalg.lstsq(design, values)
+    np.testing.assert_allclose(design @ found, values, atol=1e-9)
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_size_and_shape(kind):
+    basis = Basis(kind=kind, cells=(4, 6))
+    assert basis.at(U, V).shape == (400, basis.size)
+    assert basis.penalty().shape == (basis.size, basis.size)
+
+
+def test_cubic_splines_are_those_of_scipy():
+    knots = np.arange(-3, 9) / 5.0
+    expected = BSpline.design_matrix(U * (1 - 1e-12), knots, 3).toarray()
+    found = Basis(kind="separable", cells=(5, 1)).at(U, V)[:, :8]
+    np.testing.assert_allclose(found, expected, atol=1e-10)
+
+
+def test_splines_sum_to_one_up_to_the_edges():
+    ends = np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.0, 1.0, 0.0, 1.0])
+    np.testing.assert_allclose(Basis(kind="smooth", cells=(3, 7)).at(*ends).sum(axis=1), 1.0)
+
+
+@pytest.mark.parametrize("kind", SPLINES)
+def test_planes_cost_nothing(kind):
+    basis = Basis(kind=kind, cells=(5, 7))
+    plane = coefficients(basis, lambda u, v: 2.0 - 3.0 * u + 5.0 * v)
+    scale = np.abs(basis.penalty()).max()
+    assert abs(plane @ basis.penalty() @ plane) < 1e-9 * scale
+    values = np.linalg.eigvalsh(basis.penalty())
+    assert values[0] > -1e-9 * scale
+
+
+def test_free_is_what_the_penalty_leaves():
+    basis = Basis(kind="smooth", cells=(5, 4))
+    values = np.linalg.eigvalsh(basis.penalty())
+    assert np.sum(values < 1e-9 * values[-1]) == basis.free
+
+
+@pytest.mark.parametrize(
+    ("function", "energy"),
+    [(lambda u, v: u**2, 4.0), (lambda u, v: v**2, 4.0), (lambda u, v: 3.0 * u**2, 36.0)],
+    ids=["u", "v", "three"],
+)
+@pytest.mark.parametrize("kind", SPLINES)
+def test_penalty_is_the_bending_energy(kind, function, energy):
+    """The integral of f_uu^2 + 2 f_uv^2 + f_vv^2; to the width of a cell at the edges, that differences leave out."""
+    basis = Basis(kind=kind, cells=(16, 20))
+    curved = coefficients(basis, function)
+    # A row of coefficients has up to three more than there are cells.
+    assert curved @ basis.penalty() @ curved == pytest.approx(energy, rel=0.3)
+
+
+def test_a_twist_bends_too():
+    basis = Basis(kind="smooth", cells=(16, 20))
+    twisted = coefficients(basis, lambda u, v: u * v)
+    assert twisted @ basis.penalty() @ twisted == pytest.approx(2.0, rel=0.3)
