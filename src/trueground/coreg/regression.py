@@ -10,8 +10,9 @@ from trueground.stats import nmad
 
 Float = NDArray[np.float64]
 BIWEIGHT = 4.685  # sigmas beyond which a residual does not count: 95 % efficient for normal noise
+_ENOUGH = 50_000  # rows of a design that tell how its columns hang together
 _ROUNDS = 3  # of finding the spread
-_SETTLED = 1e-4  # of a coefficient, by which the last round may change it
+_SETTLED = 1e-4  # of the reach, by which the last round may change what is made of any coefficient
 
 
 def robust(design: Float, values: Float, weights: Float) -> Float:
@@ -44,8 +45,12 @@ def robust(design: Float, values: Float, weights: Float) -> Float:
         reach = _reach(residual, weights)
         for _ in range(2):  # weights settle faster than the spread, which takes longer to find
             normal.biweighted(design, values, weights, solution, offset, reach, gram, right)
-            before, offset, solution = solution, 0.0, _solved(gram, right)
-        if np.allclose(before, solution, rtol=_SETTLED, atol=0.0):
+            before, first, offset = solution, offset != 0.0, 0.0
+            solution = _solved(gram, right)
+            change = np.abs(solution - before) * np.sqrt(np.diag(gram) / weights.sum())
+            if settled := not first and bool(change.max() <= _SETTLED * reach):
+                break
+        if settled:
             break
         residual = values - design @ solution
     return solution
@@ -87,6 +92,7 @@ def weakest(design: Float) -> tuple[float, Float]:
     It is the smallest singular value of the columns, each scaled to a length of one: 1 where they are orthogonal, 0
     where one can be made of the others.
     """
+    design = design[:: max(len(design) // _ENOUGH, 1)]
     size = np.sqrt((design**2).sum(axis=0))
     scaled = design / np.where(size > 0.0, size, 1.0)
     values, vectors = np.linalg.eigh(scaled.T @ scaled)

@@ -217,7 +217,10 @@ class RigidMethod(Sampled, ABC):
             if self.slope_range is not None:
                 use &= within(self.slope_range, pair.cells.slope_x, pair.cells.slope_y)
         index = np.flatnonzero(use)
-        x, y, z, *others = (column.take(index) for column in (*pair.cells, dh))
+        if index.size == use.size:  # all of them: nothing is copied
+            x, y, z, *others = (*pair.cells, dh)
+        else:
+            x, y, z, *others = (column.take(index) for column in (*pair.cells, dh))
         return Seen(x - centroid[0], y - centroid[1], z - centroid[2], *others), index
 
     def _proved(  # noqa: PLR0917 (the end of the loop)
