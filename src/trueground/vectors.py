@@ -14,6 +14,7 @@ from pyproj import CRS
 from trueground.errors import InputError
 from trueground.grid import Grid, Window
 from trueground.projection import horizontal, same_place
+from trueground.quiet import quiet
 from trueground.raster import Raster, computed, is_local, open_raster
 from trueground.warp import on_grid
 
@@ -62,6 +63,7 @@ class OutlineMask(_Mask):
         return computed(self, window, self._compute)
 
     def _compute(self, window: Window) -> NDArray[np.uint8]:
+        from rasterio.errors import NotGeoreferencedWarning
         from rasterio.features import rasterize
         from shapely.geometry import box
 
@@ -69,9 +71,10 @@ class OutlineMask(_Mask):
         near = self.outlines.iloc[self._index.query(box(*part.bounds))]
         inside: NDArray[np.uint8]
         if len(near):
-            inside = rasterize(
-                near.geometry, out_shape=part.shape, transform=part.transform, dtype="uint8"
-            )
+            with quiet(NotGeoreferencedWarning):  # of a file in memory, that another thread has taken the filters from
+                inside = rasterize(
+                    near.geometry, out_shape=part.shape, transform=part.transform, dtype="uint8"
+                )
         else:
             inside = np.zeros(part.shape, dtype=np.uint8)
         return (1 - inside if self.invert else inside)[np.newaxis]
