@@ -16,8 +16,8 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-
 from against_xdem import make
+
 from trueground.coreg import Blockwise, NuthKaab
 from trueground.difference import Difference
 from trueground.engine import Threads
@@ -51,7 +51,9 @@ def xdems(reference: Path, moving: Path, folder: Path) -> float:
         chunk_size=BLOCK, outfile=str(folder / "aligned_dem.tif"),
         cluster=ClusterGenerator("multi", nb_workers=2),
     )  # fmt: skip
-    blockwise = xdem.coreg.BlockwiseCoreg(xdem.coreg.NuthKaab(), mp_config=config, block_size_fit=BLOCK)
+    blockwise = xdem.coreg.BlockwiseCoreg(
+        xdem.coreg.NuthKaab(), mp_config=config, block_size_fit=BLOCK
+    )
     blockwise.fit(fixed, loose)
     aligned = blockwise.apply()
     _ = aligned.data.sum()

@@ -71,7 +71,9 @@ class OutlineMask(_Mask):
         near = self.outlines.iloc[self._index.query(box(*part.bounds))]
         inside: NDArray[np.uint8]
         if len(near):
-            with quiet(NotGeoreferencedWarning):  # of a file in memory, that another thread has taken the filters from
+            with quiet(
+                NotGeoreferencedWarning
+            ):  # of a file in memory, that another thread has taken the filters from
                 inside = rasterize(
                     near.geometry, out_shape=part.shape, transform=part.transform, dtype="uint8"
                 )
