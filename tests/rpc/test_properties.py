@@ -131,7 +131,9 @@ def test_any_model_answers_or_says_why_not(rpc, places):
     assert rpc.in_domain(lon, lat, height).shape == (6,)
 
 
-@settings(max_examples=60, deadline=timedelta(seconds=20))
+@settings(
+    max_examples=60, deadline=timedelta(seconds=60)
+)  # one found took 20.2 s, beside other work
 @given(models(), st.integers(0, 1000))
 def test_any_model_ends_on_a_dem(rpc, seed):
     if rpc is None:
