@@ -424,7 +424,7 @@ def test_lines_that_bend_too_much_are_followed_in_slabs_of_height(monkeypatch):
 
     def in_slabs(rpc, dem, box, *, slab=None, **settings):
         if slab is None:
-            return patch.Slabs((50.0, 112.0), (112.0, 300.0))
+            return patch.Slabs(patch.Slab(50.0, 112.0, 1), patch.Slab(112.0, 300.0, 1))
         return real(rpc, dem, box, slab=slab, **settings)
 
     monkeypatch.setattr(patch.Patch, "attempt", in_slabs)

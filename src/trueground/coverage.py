@@ -8,12 +8,14 @@ from trueground.dem import Dem
 from trueground.errors import InputError, OverlapError
 from trueground.grid import Grid
 from trueground.ortho import footprint, ground_sampling
+from trueground.projection import WGS84, project
 from trueground.raster import Raster
 from trueground.rpc.localize import localize_on
 from trueground.rpc.model import Rpc
 from trueground.status import Status
 
 _FINEST = 100.0  # times finer than what the image resolves: beyond it is a slip of the keyboard
+_NODES = 9  # rows and columns of the output that are looked at
 _SAMPLES = 33  # rows and columns of the image that are looked at
 
 
@@ -37,6 +39,8 @@ def check_grid(grid: Grid, image: Raster, rpc: Rpc, *, dem: Dem) -> None:
             f"resolves {native:.3g}; give one that is at most {_FINEST:g} times finer"
         )
         raise InputError(msg)
+    if _shows_some(grid, image, rpc, dem=dem):
+        return
     seen = footprint(image, rpc, dem, crs=grid.crs)
     own = grid.bounds
     if own[0] >= seen[2] or seen[0] >= own[2] or own[1] >= seen[3] or seen[1] >= own[3]:
@@ -46,6 +50,16 @@ def check_grid(grid: Grid, image: Raster, rpc: Rpc, *, dem: Dem) -> None:
             "(west, south, east, north); give --bounds that meet it, in the CRS of the output"
         )
         raise OverlapError(msg)
+
+
+def _shows_some(grid: Grid, image: Raster, rpc: Rpc, *, dem: Dem) -> bool:
+    """Tell whether one of some points all over a grid shows the image: the outline need not be traced then."""
+    inner = (np.arange(_NODES) + 0.5) / _NODES
+    x, y = grid.xy(inner[:, np.newaxis] * grid.shape[0], inner[np.newaxis, :] * grid.shape[1])
+    lon, lat = project(grid.crs, WGS84, x, y)
+    row, col = rpc.project(lon, lat, dem.heights(lon, lat))
+    rows, cols = image.grid.shape
+    return bool(((row > 0.0) & (row < rows) & (col > 0.0) & (col < cols)).any())  # False for NaN
 
 
 def share_with_heights(image: Raster, rpc: Rpc, dem: Dem) -> float:

@@ -49,8 +49,9 @@ def on_node(at):
 
 
 @inlined
-def place_in_dem(w, k, x, y, affine, middle, turn):
-    """Keep where a point lies in the DEM, counted between nodes."""
+def place_in_dem(w, k, affine, middle, turn):
+    """Keep where a point, given in the DEM's reference system, lies in it, counted between nodes."""
+    x, y = w[_Z00, k], w[_Z01, k]
     x += turn if x < middle - 0.5 * turn else -turn if x > middle + 0.5 * turn else 0.0
     w[_C, k] = on_node(affine[0] * x + affine[1] * y + affine[2] - 0.5)
     w[_R, k] = on_node(affine[3] * x + affine[4] * y + affine[5] - 0.5)
@@ -162,15 +163,16 @@ def to_image(
                 lat = wa * y0 + wb * y1 + wc * y2
                 w[_X, k] = wrap(lon - long_off) * per_lon
                 w[_Y, k] = (lat - lat_off) * per_lat
-                if not own:
-                    place_in_dem(w, k, lon, lat, affine, middle, turn)
+                w[_Z00, k], w[_Z01, k] = lon, lat
             if own:
                 x0, x1, x2 = line[2, n], line[2, n + 1], line[2, n + 2]
                 y0, y1, y2 = line[3, n], line[3, n + 1], line[3, n + 2]
                 for k in range(count):
                     wa, wb, wc = weights[0, first + k], weights[1, first + k], weights[2, first + k]
-                    x, y = wa * x0 + wb * x1 + wc * x2, wa * y0 + wb * y1 + wc * y2
-                    place_in_dem(w, k, x, y, affine, middle, turn)
+                    w[_Z00, k] = wa * x0 + wb * x1 + wc * x2
+                    w[_Z01, k] = wa * y0 + wb * y1 + wc * y2
+            for k in range(count):  # by itself: with what makes x and y it would not vectorise
+                place_in_dem(w, k, affine, middle, turn)
             look_up(surface, row0, col0, w, at, count)
             for k in range(count):
                 x, y, h = w[_X, k], w[_Y, k], (w[_H, k] - height_off) * per_height

@@ -23,7 +23,7 @@ from trueground.ortho.geometry import Geometry, Positions
 from trueground.projection import WGS84, project
 from trueground.raster import computed
 from trueground.rpc.located import Float
-from trueground.rpc.patch import Box, Halve, Heights, Patch, Slabs
+from trueground.rpc.patch import Box, Halve, Patch, Slab, Slabs
 from trueground.surface import ComputedCodes
 
 OcclusionMode = Literal["fill", "mask", "ignore"]
@@ -178,7 +178,7 @@ class Occlusion:
         yield from self._cover(box, (0.0, ends[0], 0.0, ends[1]), before=_FIRST)
 
     def _cover(
-        self, box: Box, claims: Box, *, before: tuple[float, float], slab: Heights | None = None
+        self, box: Box, claims: Box, *, before: tuple[float, float], slab: Slab | None = None
     ) -> Iterator[_Piece]:
         """Yield the pieces of a part of the image where a line of sight may meet the ground twice."""
         rpc, dem = self.geometry.rpc, self.geometry.dem

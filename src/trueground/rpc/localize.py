@@ -14,7 +14,7 @@ from trueground.errors import InputError
 from trueground.rpc.classic import Solver, named
 from trueground.rpc.filled import OnNodata, filled
 from trueground.rpc.located import Float, Located, as_floats
-from trueground.rpc.patch import Box, Halve, Heights, NoGround, Patch, Slabs
+from trueground.rpc.patch import Box, Halve, NoGround, Patch, Slab, Slabs
 from trueground.status import Status
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class _Work:
         chosen: Indices | None,
         *,
         before: tuple[float, float] = (np.inf, np.inf),
-        slab: Heights | None = None,
+        slab: Slab | None = None,
     ) -> None:
         """Locate some positions, or all; what cannot be done in one piece is halved.
 
@@ -186,7 +186,7 @@ class _Work:
         at: tuple[Float, Float],
         *,
         errors: tuple[float, float],
-        slab: Heights | None,
+        slab: Slab | None,
     ) -> None:
         """Halve a piece along its longer side, by place and not by number."""
         which = np.arange(at[0].size) if chosen is None else chosen

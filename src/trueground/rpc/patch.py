@@ -41,6 +41,7 @@ _SMALLEST = 1.0  # px and m, half the size of a patch
 _HELPS = 0.5  # of its error is what a quarter of a piece has at most where halving helps
 _USELESS = 1e3  # times the allowed error; cubics that are further off may find the wrong ground
 _THINNEST = 20.0  # m, of heights that are not divided any more
+_MOST_HALVINGS = 4  # of heights; a model that bends so much that it needs more slabs is none of a sensor
 _LAST = 1e-3  # px, size of a piece that is not halved any more
 
 
@@ -70,11 +71,20 @@ class NoGround(NamedTuple):
     """The DEM has no heights in the slab: its lines of sight pass through it as they came."""
 
 
+class Slab(NamedTuple):
+    """Heights between which lines of sight are followed [m above the ellipsoid]."""
+
+    low: float
+    high: float
+    halvings: int
+    """How often all the heights were halved to come to these."""
+
+
 class Slabs(NamedTuple):
     """The piece has to be followed through the upper slab of heights first, then through the lower."""
 
-    lower: Heights
-    upper: Heights
+    lower: Slab
+    upper: Slab
 
 
 class UnfitPatchError(Exception):
@@ -156,7 +166,7 @@ class Patch:
         dem: Dem,
         box: Box,
         *,
-        slab: Heights | None = None,
+        slab: Slab | None = None,
         allowed: tuple[float, float] = ALLOWED,
         bound: float = 1.0,
     ) -> Patch | Status | NoGround:
@@ -229,7 +239,7 @@ class Patch:
         dem: Dem,
         box: Box,
         *,
-        slab: Heights | None = None,
+        slab: Slab | None = None,
         before: tuple[float, float],
         allowed: tuple[float, float] = ALLOWED,
     ) -> Patch | Status | NoGround | Halve | Slabs:
@@ -250,9 +260,11 @@ class Patch:
             useful = unfit.error < _USELESS
             if not last and not (useful and unfit.error > _HELPS * before[1]):
                 return Halve(unfit.error)
-            if unfit.heights is not None and unfit.heights[1] - unfit.heights[0] > _THINNEST:
-                low, high = unfit.heights
-                return Slabs((low, (low + high) / 2.0), ((low + high) / 2.0, high))
+            halvings = 1 if slab is None else slab.halvings + 1
+            low, high = unfit.heights or (0.0, 0.0)
+            if high - low > _THINNEST and halvings <= _MOST_HALVINGS:
+                middle = (low + high) / 2.0
+                return Slabs(Slab(low, middle, halvings), Slab(middle, high, halvings))
             if not useful:
                 return Status.DIVERGED
             return cls.of(rpc, dem, box, slab=slab, allowed=allowed, bound=_USELESS)
@@ -308,14 +320,14 @@ def _check_heights(low: float, high: float, dem: Dem) -> None:
 
 
 def _window_below(  # noqa: PLR0917 (model, ground, piece)
-    rpc: Rpc, dem: Dem, box: Box, slab: Heights | None
+    rpc: Rpc, dem: Dem, box: Box, slab: Slab | None
 ) -> tuple[Window, Heights | None]:
     """Return the part of the DEM that the lines of sight pass on their way through its heights, and these heights.
 
     It starts from the heights between which all ground lies, and narrows them to what the DEM has in the window.
     """
     whole = dem.surface.grid.window
-    heights, *others = _GROUND if slab is None else (slab,)
+    heights, *others = _GROUND if slab is None else (slab[:2],)
     window = whole
     known: Heights | None = None
     for _ in range(_NARROWINGS):
@@ -324,7 +336,7 @@ def _window_below(  # noqa: PLR0917 (model, ground, piece)
             seen = _seen(rpc, dem, _box_of(box, heights), nodes=nodes, window=Window(0, 0, 1, 1))
         except UnfitPatchError as unfit:
             if window is not whole or slab is not None:
-                raise UnfitPatchError(unfit.error, heights=known or slab) from unfit
+                raise UnfitPatchError(unfit.error, heights=known or (slab and slab[:2])) from unfit
             # The model fails so far above or below its domain: at last, the heights that the DEM really has.
             heights = others.pop(0) if others else dem.height_range()
             if math.isnan(heights[0]):
