@@ -9,8 +9,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from affine import Affine
-from hypothesis import given
-from hypothesis import strategies as st
 from pyproj import CRS, Transformer
 from scipy.ndimage import map_coordinates
 from scipy.spatial.transform import Rotation
@@ -24,8 +22,6 @@ from trueground.errors import InputError
 from trueground.grid import Grid, Window
 from trueground.raster import ArrayRaster, as_float, open_raster
 from trueground.vertical import Datum
-
-NUMBER = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e9, max_value=1e9)
 
 
 def alignment(shift=(0.0, 0.0, 0.0), **changes):
@@ -47,39 +43,13 @@ def rigid(rotation, shift, centroid):
     return alignment(matrix=matrix, centroid=centroid)
 
 
-def same(one, two):
-    """Equality in which NaN equals NaN."""
-    return repr(one.to_dict()) == repr(two.to_dict()) and repr(one) == repr(two)
-
-
-@given(
-    shift=st.tuples(NUMBER, NUMBER, NUMBER),
-    nmads=st.tuples(*[st.one_of(NUMBER, st.just(math.nan))] * 2),
-    converged=st.booleans(),
-)
-def test_json_round_trip_is_the_identity(shift, nmads, converged):
-    one = alignment(
-        shift,
-        nmad_before=nmads[0],
-        nmad_after=nmads[1],
-        converged=converged,
-        iterations=({"iteration": 1, "nmad": nmads[0]}, {"iteration": 2, "nmad": 0.1}),
-        parameters={"bins": 72, "tolerance": 1e-3},
-        statistics={"before": {"count": 3, "median": nmads[1]}},
-    )
-    text = one.to_json()
-    json.loads(text, parse_constant=pytest.fail)  # neither NaN nor Infinity: any program reads it
-    assert same(Alignment.from_json(text), one)
-    assert Alignment.from_json(text).to_json() == text
-
-
 def test_json_of_a_rotation_and_without_crs():
     one = rigid(
         Rotation.from_euler("xyz", [1, 2, 3], degrees=True).as_matrix(), (1, 2, 3), (4, 5, 6)
     )
-    assert same(Alignment.from_json(one.to_json()), one)
+    assert Alignment.from_json(one.to_json()) == one
     bare = alignment(crs=None)
-    assert same(Alignment.from_json(bare.to_json()), bare)
+    assert Alignment.from_json(bare.to_json()) == bare
 
 
 def test_json_has_what_scripts_rely_on():

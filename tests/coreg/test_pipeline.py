@@ -29,8 +29,8 @@ from trueground.coreg import (
     read_result,
 )
 from trueground.coreg.base import translation
+from trueground.coreg.bias.variable import Variable
 from trueground.coreg.pipeline import _about
-from trueground.coreg.variable import Variable
 from trueground.datum_shift import converted
 from trueground.errors import FitError, InputError
 from trueground.grid import Window

@@ -7,22 +7,22 @@ from typing import Any
 
 from trueground.coreg.aligned import AlignedDem
 from trueground.coreg.base import Alignment, Method
+from trueground.coreg.bias.corrected import Corrected
+from trueground.coreg.bias.correction import Correction
+from trueground.coreg.bias.deramp import Deramp
+from trueground.coreg.bias.directional_bias import DirectionalBias
+from trueground.coreg.bias.terrain_bias import TerrainBias
 from trueground.coreg.blocks.blockwise import Blockwise
 from trueground.coreg.blocks.result import BlockwiseAlignment
 from trueground.coreg.chain import Chain, Result, read_result
-from trueground.coreg.corrected import Corrected
-from trueground.coreg.correction import Correction
-from trueground.coreg.cpd import Cpd
-from trueground.coreg.deramp import Deramp
-from trueground.coreg.dh_minimize import DhMinimize
-from trueground.coreg.directional_bias import DirectionalBias
-from trueground.coreg.icp import Icp
-from trueground.coreg.lzd import Lzd
 from trueground.coreg.named import method_named
-from trueground.coreg.nuth_kaab import NuthKaab
 from trueground.coreg.pipeline import Pipeline
-from trueground.coreg.terrain_bias import TerrainBias
-from trueground.coreg.vertical_shift import VerticalShift
+from trueground.coreg.rigid.cpd import Cpd
+from trueground.coreg.rigid.dh_minimize import DhMinimize
+from trueground.coreg.rigid.icp import Icp
+from trueground.coreg.rigid.lzd import Lzd
+from trueground.coreg.rigid.nuth_kaab import NuthKaab
+from trueground.coreg.rigid.vertical_shift import VerticalShift
 
 METHODS: dict[str, Callable[..., Any]] = {
     "cpd": Cpd,

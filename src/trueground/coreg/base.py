@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pyproj import CRS
-from pyproj.exceptions import CRSError
 
 from trueground.coreg import motion
-from trueground.datum_shift import in_datum_of
+from trueground.coreg.fit_result import FitResult, WithStatistics, wkt_of
+from trueground.coreg.moving import dem_to_move
+from trueground.coreg.plain import Matrix, line_from, matrix_of, number_or_nan, plain
 from trueground.engine import Engine, Progress
 from trueground.errors import InputError
 from trueground.grid import Grid
 from trueground.pointcloud import PointCloud
 from trueground.projection import project
-from trueground.raster import Raster, as_float, name_of
+from trueground.raster import Raster
 from trueground.sampling import Resampling
 
 if TYPE_CHECKING:
     from trueground.coreg.aligned import AlignedDem
 
 Float = NDArray[np.float64]
-Matrix = tuple[tuple[float, ...], ...]
 _MOST_SCALE = 0.1  # by which an alignment may scale; more is no alignment of two DEMs of one ground
 
 
@@ -47,8 +46,8 @@ class Method(Protocol):
         """Find how `moving` has to be moved onto `reference`."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Alignment:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Alignment(FitResult, WithStatistics):
     """A rigid transform that brings a moving DEM onto a reference, and how well it does."""
 
     matrix: Matrix
@@ -57,28 +56,15 @@ class Alignment:
     """Point (x, y, z) about which the matrix rotates."""
     crs: str | None
     """WKT of the system in which the shifts are counted: the reference's."""
-    method: str
-    nmad_before: float
-    """NMAD [m] of reference - moving on the cells used, before."""
-    nmad_after: float
-    """The same after."""
-    samples: int
-    """Number of cells used."""
     iterations: tuple[Mapping[str, float], ...] = ()
     """For each iteration what was found."""
-    converged: bool = True
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    on_samples: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """Median, NMAD and RMSE [m] of reference - moving on the cells used, `before` and `after`."""
     covariance: Matrix | None = None
     """Of the shifts [m] and, where they were found, of rotations about x, y, z [rad] and the scale: 3, 6 or 7 square,
     about `centroid`; 0 for what was not looked for. None where there are too few cells to tell."""
     effective_samples: float = float("nan")
     """How many independent cells would fix the motion as well."""
-    warnings: tuple[str, ...] = ()
-    """What is weakly fixed."""
-    statistics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """Figures of reference - moving on all usable cells, `before` and `after`, where asked for."""
+
+    kind_of_result: ClassVar[str] = "an alignment"
 
     def __post_init__(self) -> None:
         matrix = np.asarray(self.matrix, dtype=np.float64)
@@ -102,13 +88,13 @@ class Alignment:
         if centroid.shape != (3,) or not np.isfinite(centroid).all():
             msg = f"centroid {self.centroid}: must be three finite numbers x, y, z"
             raise InputError(msg)
-        object.__setattr__(self, "matrix", _tuples(matrix))
+        object.__setattr__(self, "matrix", matrix_of(matrix))
         if self.covariance is not None:
             covariance = np.asarray(self.covariance, dtype=np.float64)
             if covariance.shape not in ((3, 3), (6, 6), (7, 7)):
                 msg = f"covariance of shape {covariance.shape}: must be 3, 6 or 7 square"
                 raise InputError(msg)
-            object.__setattr__(self, "covariance", _tuples(covariance))
+            object.__setattr__(self, "covariance", matrix_of(covariance))
         object.__setattr__(self, "centroid", tuple(centroid.tolist()))
 
     @property
@@ -141,13 +127,13 @@ class Alignment:
 
         A rotation's shift is then made of the coordinates' millions: 1e-9 of them are lost, millimetres.
         """
-        return _tuples(motion.about(self.matrix, self.centroid, (0.0, 0.0, 0.0)))
+        return matrix_of(motion.about(self.matrix, self.centroid, (0.0, 0.0, 0.0)))
 
     def inverse(self) -> Alignment:
         """Return the alignment that undoes this one: it brings the reference onto the moving DEM."""
         return replace(
             self,
-            matrix=_tuples(motion.invert(self.matrix, self.centroid)),
+            matrix=matrix_of(motion.invert(self.matrix, self.centroid)),
             nmad_before=self.nmad_after,
             nmad_after=self.nmad_before,
             on_samples={
@@ -223,13 +209,9 @@ class Alignment:
         """
         from trueground.coreg.aligned import AlignedDem  # it holds an alignment
 
-        if dem.count != 1:
-            msg = f"{name_of(dem)} has {dem.count} bands; a DEM has one"
-            raise InputError(msg)
-        if grid is not None:
-            dem = in_datum_of(grid, dem)
+        source = dem_to_move(dem, grid)
         return AlignedDem(
-            source=as_float(dem), alignment=self, grid=grid or dem.grid, resampling=resampling
+            source=source, alignment=self, grid=grid or source.grid, resampling=resampling
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -258,50 +240,18 @@ class Alignment:
             "statistics": {k: dict(v) for k, v in self.statistics.items()},
             "crs": self.crs,
         }
-        return dict(_without_nan(items))
-
-    def to_json(self) -> str:
-        """Return the alignment as JSON text, to the last digit."""
-        return json.dumps(self.to_dict(), indent=2) + "\n"
+        return dict(plain(items))
 
     @classmethod
-    def from_json(cls, text: str) -> Alignment:
-        """Read an alignment that `to_json` wrote.
-
-        Raises
-        ------
-        InputError
-            Where the text is not such JSON.
-        """
-        try:
-            items = json.loads(text)
-            shifts = [float(items[f"shift_{a}"]) for a in "xyz"]
-            crs = items.get("crs")
-            found = cls(
-                matrix=items["matrix"],
-                centroid=items["centroid"],
-                crs=None if crs is None else CRS.from_user_input(crs).to_wkt(),
-                method=str(items.get("method", "unknown")),
-                nmad_before=float(_or_nan(items.get("nmad_before"))),
-                nmad_after=float(_or_nan(items.get("nmad_after"))),
-                samples=int(items.get("samples", 0)),
-                iterations=tuple(
-                    {k: _or_nan(v) for k, v in i.items()} for i in items.get("iterations", ())
-                ),
-                converged=bool(items.get("converged", True)),
-                parameters=dict(items.get("parameters", {})),
-                statistics=_figures(items.get("statistics", {})),
-                on_samples=_figures(items.get("on_samples", {})),
-                covariance=items.get("covariance"),
-                effective_samples=float(_or_nan(items.get("effective_samples"))),
-                warnings=tuple(str(w) for w in items.get("warnings", ())),
-            )
-        except (ValueError, KeyError, TypeError, AttributeError, CRSError) as error:
-            msg = (
-                f"not an alignment ({type(error).__name__}: {error}): "
-                "give JSON that 'trueground align --transform' wrote"
-            )
-            raise InputError(msg) from error
+    def _from_items(cls, items: Mapping[str, Any]) -> Self:
+        shifts = [float(items[f"shift_{a}"]) for a in "xyz"]
+        found = cls(
+            matrix=items["matrix"], centroid=items["centroid"], crs=wkt_of(items),
+            iterations=tuple(line_from(i) for i in items.get("iterations", ())),
+            covariance=items.get("covariance"),
+            effective_samples=number_or_nan(items.get("effective_samples")),
+            **cls._figures_of(items), **cls._statistics_of(items),
+        )  # fmt: skip
         if not np.allclose([found.shift_x, found.shift_y, found.shift_z], shifts, atol=1e-9):
             msg = (
                 f"shift_x, shift_y, shift_z {shifts} contradict the matrix's last column "
@@ -334,36 +284,9 @@ class Alignment:
             nmad_before=float("nan"), nmad_after=float("nan"), samples=0,
         )  # fmt: skip
 
-    def with_statistics(self, **statistics: Mapping[str, float]) -> Alignment:
-        """Return the same alignment with figures of the differences."""
-        return replace(self, statistics={**self.statistics, **statistics})
-
 
 def translation(shift: ArrayLike) -> Matrix:
     """Return the 4 x 4 matrix of a shift (x, y, z)."""
     matrix = np.eye(4)
     matrix[:3, 3] = np.asarray(shift, dtype=np.float64)
-    return _tuples(matrix)
-
-
-def _tuples(matrix: ArrayLike) -> Matrix:
-    return tuple(tuple(float(v) for v in line) for line in np.asarray(matrix, dtype=np.float64))
-
-
-def _or_nan(value: Any) -> Any:
-    return float("nan") if value is None else value
-
-
-def _figures(items: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, float]]:
-    return {name: {k: _or_nan(v) for k, v in figures.items()} for name, figures in items.items()}
-
-
-def _without_nan(value: Any) -> Any:
-    """JSON has no NaN: null instead."""
-    if isinstance(value, Mapping):
-        return {k: _without_nan(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(v) for v in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value
+    return matrix_of(matrix)

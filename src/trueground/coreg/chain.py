@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pyproj import CRS
 
 from trueground.coreg.base import Alignment
+from trueground.coreg.bias.corrected import Corrected
+from trueground.coreg.bias.correction import Correction
+from trueground.coreg.bias.shapes import OfVariable
 from trueground.coreg.blocks.result import BlockwiseAlignment
-from trueground.coreg.corrected import Corrected
-from trueground.coreg.correction import Correction
-from trueground.coreg.plain import figures_from, number_or_nan, plain
-from trueground.coreg.shapes import OfVariable
-from trueground.datum_shift import in_datum_of
+from trueground.coreg.fit_result import FitResult, WithStatistics
+from trueground.coreg.moving import dem_to_move
+from trueground.coreg.plain import line_from, plain
 from trueground.errors import InputError
 from trueground.grid import Grid
-from trueground.raster import Raster, as_float, name_of
+from trueground.raster import Raster
 from trueground.sampling import Resampling
 
 if TYPE_CHECKING:
@@ -29,31 +30,18 @@ if TYPE_CHECKING:
 Float = NDArray[np.float64]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Chain:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Chain(FitResult, WithStatistics):
     """Corrections of a moving DEM's heights, and the motion of the corrected DEM: it is resampled once."""
 
     corrections: tuple[Correction, ...]
     """In the order in which they were found; each knows the motion under which it was."""
     alignment: Alignment
     """The motion, of all rigid steps together; its figures are those of the last of them."""
-    method: str
-    nmad_before: float
-    """NMAD [m] of reference - moving on the cells used, before all."""
-    nmad_after: float
-    """The same after all."""
-    samples: int
-    """Number of cells used."""
-    converged: bool = True
     iterations: tuple[Mapping[str, float], ...] = ()
     """Those of all rigid steps."""
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    on_samples: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """Median, NMAD and RMSE [m] of reference - moving on the cells used, `before` and `after`."""
-    warnings: tuple[str, ...] = ()
-    """What is weakly fixed, or may be something else."""
-    statistics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """Figures of reference - moving on all usable cells, `before` and `after`, where asked for."""
+
+    kind_of_result: ClassVar[str] = "a chain of corrections and a motion"
 
     @property
     def crs(self) -> str | None:
@@ -81,10 +69,6 @@ class Chain:
             f"{'; '.join(f'{c.method} {c.shape.describe()}' for c in self.corrections)}; "
             f"NMAD {self.nmad_before:.3f} -> {self.nmad_after:.3f} m on {self.samples} cells"
         )
-
-    def with_statistics(self, **statistics: Mapping[str, float]) -> Chain:
-        """Return the same chain with figures of the differences."""
-        return replace(self, statistics={**self.statistics, **statistics})
 
     def with_variable(self, raster: Raster) -> Chain:
         """Return the same chain, with values of the variable of its terrain bias taken from a raster.
@@ -124,12 +108,7 @@ class Chain:
         InputError
             Where the raster has more than one band, or a variable that nobody gave is needed.
         """
-        if dem.count != 1:
-            msg = f"{name_of(dem)} has {dem.count} bands; a DEM has one"
-            raise InputError(msg)
-        if grid is not None:
-            dem = in_datum_of(grid, dem)
-        better = Corrected(source=as_float(dem), corrections=self.corrections)
+        better = Corrected(source=dem_to_move(dem, grid), corrections=self.corrections)
         return self.alignment.apply(better, grid=grid, resampling=resampling)
 
     def transform(
@@ -180,46 +159,16 @@ class Chain:
         }
         return dict(plain(items))
 
-    def to_json(self) -> str:
-        """Return the chain as JSON text, to the last digit."""
-        return json.dumps(self.to_dict(), indent=2) + "\n"
-
     @classmethod
-    def from_json(cls, text: str) -> Chain:
-        """Read a chain that `to_json` wrote.
-
-        Raises
-        ------
-        InputError
-            Where the text is not such JSON, or the shifts at its top are not those of its alignment.
-        """
-        try:
-            items = json.loads(text)
-            found = cls(
-                corrections=tuple(Correction.from_dict(c) for c in items["corrections"]),
-                alignment=Alignment.from_json(json.dumps(items["alignment"])),
-                method=str(items.get("method", "unknown")),
-                nmad_before=number_or_nan(items.get("nmad_before")),
-                nmad_after=number_or_nan(items.get("nmad_after")),
-                samples=int(items.get("samples", 0)),
-                converged=bool(items.get("converged", True)),
-                iterations=tuple(
-                    {k: np.nan if v is None else v for k, v in i.items()}
-                    for i in items.get("iterations", ())
-                ),
-                parameters=dict(items.get("parameters", {})),
-                on_samples=figures_from(items.get("on_samples", {})),
-                warnings=tuple(str(w) for w in items.get("warnings", ())),
-                statistics=figures_from(items.get("statistics", {})),
-            )
-            shifts = [float(items.get(f"shift_{a}", getattr(found, f"shift_{a}"))) for a in "xyz"]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            msg = (
-                f"not a chain of corrections and a motion ({type(error).__name__}: {error}): "
-                "give JSON that 'trueground align --transform' wrote"
-            )
-            raise InputError(msg) from error
+    def _from_items(cls, items: Mapping[str, Any]) -> Self:
+        found = cls(
+            corrections=tuple(Correction.from_dict(c) for c in items["corrections"]),
+            alignment=Alignment.from_dict(items["alignment"]),
+            iterations=tuple(line_from(i) for i in items.get("iterations", ())),
+            **cls._figures_of(items), **cls._statistics_of(items),
+        )  # fmt: skip
         own = [found.shift_x, found.shift_y, found.shift_z]
+        shifts = [float(items.get(f"shift_{a}", v)) for a, v in zip("xyz", own, strict=True)]
         if not np.allclose(own, shifts, atol=1e-9):
             msg = f"shift_x, shift_y, shift_z {shifts} contradict the alignment's {own}: one of them was edited"
             raise InputError(msg)

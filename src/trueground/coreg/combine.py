@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
     from trueground.coreg.base import Alignment
-    from trueground.coreg.correction import Correction
+    from trueground.coreg.bias.correction import Correction
     from trueground.coreg.pipeline import Pipeline
     from trueground.engine import Engine, Progress
     from trueground.pointcloud import PointCloud

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from trueground.coreg.deramp import Deramp
-from trueground.coreg.directional_bias import DirectionalBias
+from trueground.coreg.bias.deramp import Deramp
+from trueground.coreg.bias.directional_bias import DirectionalBias
+from trueground.coreg.bias.terrain_bias import TerrainBias
 from trueground.coreg.pipeline import Pipeline
-from trueground.coreg.terrain_bias import TerrainBias
 from trueground.errors import InputError
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from trueground.coreg import motion
 from trueground.coreg.aligned import AlignedDem
 from trueground.coreg.base import Alignment, translation
 from trueground.coreg.cells import TILE, Cells, Choice, metric_crs, of_points
+from trueground.coreg.plain import matrix_of
 from trueground.datum_shift import declared_datum, in_common_datum
 from trueground.difference import bounds_as_in, check_overlap
 from trueground.engine import Engine, Threads
@@ -176,7 +177,7 @@ class Pair:
                     )
                     raise InputError(msg)
             moved = motion.about(initial.matrix, initial.centroid, self.centroid)
-            matrix = tuple(map(tuple, moved.tolist()))
+            matrix = matrix_of(moved)
         return Alignment(
             matrix=matrix, centroid=self.centroid, crs=crs, method=method,
             nmad_before=math.nan, nmad_after=math.nan, samples=0,

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trueground.coreg.base import Alignment
+from trueground.coreg.bias.corrected import Corrected
+from trueground.coreg.bias.correction import Correction
 from trueground.coreg.chain import Chain
 from trueground.coreg.combine import Combined, Step, steps_of
-from trueground.coreg.corrected import Corrected
-from trueground.coreg.correction import Correction, Matrix
 from trueground.coreg.pairs import Pair
-from trueground.coreg.plain import plain
+from trueground.coreg.plain import Matrix, matrix_of, plain
 from trueground.coreg.sampled import Sampled, figures
 from trueground.datum_shift import InDatum, declaring
 from trueground.engine import Engine, Progress
@@ -232,7 +232,7 @@ def _covariance(rigid: list[Alignment]) -> Matrix | None:
         anew = np.diag(part) > 0.0
         whole[anew, :] = whole[:, anew] = 0.0
         whole += part
-    return tuple(map(tuple, whole[:size, :size].tolist()))
+    return matrix_of(whole[:size, :size])
 
 
 def _about(

@@ -49,6 +49,19 @@ class Sampled(Combined):
         return use
 
 
+def require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """Raise where a setting is none of those that there are.
+
+    Raises
+    ------
+    InputError
+        With the name of the setting, its value and the choices.
+    """
+    if value not in choices:
+        msg = f"{name} {value!r}: must be one of {', '.join(choices)}"
+        raise InputError(msg)
+
+
 def figures(dh: Float) -> dict[str, float]:
     """Return median, NMAD and RMSE [m] of differences that are all known."""
     if dh.size == 0:

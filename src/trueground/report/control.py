@@ -12,18 +12,17 @@ from trueground.control.patches import USED
 from trueground.control.result import AutomaticControl, circular_error
 from trueground.plot.residuals import plot_arrows, plot_residuals
 from trueground.raster import Raster
+from trueground.report.closing import inputs_and_command
 from trueground.report.page import (
-    CommandSection,
     Download,
     Fact,
     Page,
     PicturesSection,
     Section,
     TableSection,
-    versions,
 )
 from trueground.report.pictures import figure_picture
-from trueground.report.text import file_name, number, plain, quantity
+from trueground.report.text import file_name, number, quantity
 from trueground.rpc.refine import Refinement
 from trueground.writer import write_text
 
@@ -77,7 +76,7 @@ def write_refinement_report(
             *_patch_sections(result),
             _correction_section(found),
             _points_section(found),
-            *_closing(inputs, command),
+            *inputs_and_command(inputs, command),
         ),
     )
     write_text(path, page.render())
@@ -255,20 +254,6 @@ def _points_section(found: Refinement) -> Section:
         note=f"{more} more with smaller errors." if more > 0 else "",
         download=Download(name="points.csv", label=f"All {len(found.gcps)} as CSV", text=found.to_csv()),
     )  # fmt: skip
-
-
-def _closing(inputs: Mapping[str, Any], command: str) -> tuple[Section, ...]:
-    table = TableSection(
-        anchor="inputs",
-        heading="Inputs",
-        columns=("", "Value"),
-        rows=tuple((name, plain(value)) for name, value in inputs.items()),
-        numeric=False,
-    )
-    again = CommandSection(
-        anchor="command", heading="Make it again", command=command, versions=versions()
-    )
-    return (table, again) if inputs else (again,)
 
 
 def _px(value: float) -> str:

@@ -12,17 +12,16 @@ from trueground.error_model import ErrorModel
 from trueground.plot import overview, shared_limit
 from trueground.plot.uncertainty import plot_error_model, plot_variogram
 from trueground.raster import Raster
+from trueground.report.closing import inputs_and_command
 from trueground.report.page import (
-    CommandSection,
     Fact,
     Page,
     PicturesSection,
     Section,
     TableSection,
-    versions,
 )
 from trueground.report.pictures import dh_legend, figure_picture, map_picture
-from trueground.report.text import file_name, number, plain, quantity
+from trueground.report.text import file_name, number, quantity
 from trueground.stats import Statistics, nmad
 from trueground.uncertainty import MeanChange
 from trueground.variogram import Variogram
@@ -92,7 +91,7 @@ def write_uncertainty_report(
             _variogram_section(variogram, model, standardised=error_model is not None),
             *_error_sections(error_model),
             _model_section(model, variogram, standardised=error_model is not None),
-            *_closing(inputs, command),
+            *inputs_and_command(inputs, command),
         ),
     )
     write_text(path, page.render())
@@ -293,17 +292,3 @@ def _model_section(model: VariogramModel, variogram: Variogram, *, standardised:
 
 def _share(sill: float, model: VariogramModel) -> str:
     return number(100.0 * sill / model.sill if model.sill else None, decimals=1)
-
-
-def _closing(inputs: Mapping[str, Any], command: str) -> tuple[Section, ...]:
-    table = TableSection(
-        anchor="inputs",
-        heading="Inputs",
-        columns=("", "Value"),
-        rows=tuple((name, plain(value)) for name, value in inputs.items()),
-        numeric=False,
-    )
-    again = CommandSection(
-        anchor="command", heading="Make it again", command=command, versions=versions()
-    )
-    return (table, again) if inputs else (again,)

@@ -20,9 +20,9 @@ from trueground.coreg.blocks.result import BlockwiseAlignment
 from trueground.coreg.blocks.warped import WarpedDem
 from trueground.coreg.cells import metric_crs
 from trueground.coreg.combine import Combined, Step
-from trueground.coreg.nuth_kaab import NuthKaab
 from trueground.coreg.pairs import one_band, pixel_of
-from trueground.coreg.rigid import RigidMethod
+from trueground.coreg.rigid.method import RigidMethod
+from trueground.coreg.rigid.nuth_kaab import NuthKaab
 from trueground.coreg.sampled import Sampled
 from trueground.datum_shift import in_common_datum
 from trueground.difference import check_overlap

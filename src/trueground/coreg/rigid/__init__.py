@@ -1,0 +1,1 @@
+"""Methods that find a rigid motion of the whole moving DEM."""

@@ -1,0 +1,276 @@
+"""What the methods that find a rigid motion share: the sample, the figures and the refusals."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trueground.coreg.base import Alignment
+from trueground.coreg.cells import within
+from trueground.coreg.design import gradient_design, require_two_ways
+from trueground.coreg.pairs import Pair, require_samples
+from trueground.coreg.sampled import Sampled, figures
+from trueground.engine import Engine, Progress
+from trueground.errors import FitError, InputError
+from trueground.pointcloud import PointCloud
+from trueground.raster import Raster
+
+Float = NDArray[np.float64]
+_ENOUGH = 20_000  # cells that tell how the slopes of both DEMs go together
+_FEW_INDEPENDENT = 100  # cells, below which squares of ground are no wider than what hangs together
+_VAGUE = 0.5  # px of standard error of a shift, above which a warning says so
+_LEAST_COMMON = 0.01  # correlation of the slopes of both DEMs in each direction
+_SIGNIFICANT = 5.0  # of what chance would make of it
+_UNKNOWN = 5.0  # px of it, above which the terrain does not fix the shift
+
+
+class Seen(NamedTuple):
+    """Cells at which both DEMs have heights; all (n,)."""
+
+    x: Float
+    y: Float
+    z: Float
+    """Places about the centroid [m]."""
+    slope_x: Float
+    slope_y: Float
+    """Rise of the reference [m per m]."""
+    weight: Float
+    dh: Float
+    """Reference - moving, as moved so far [m]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RigidMethod(Sampled, ABC):
+    """A method that finds a motion: what is looked at, and when it stops. How it does stands in `fit_pair`."""
+
+    max_iterations: int = 50
+    tolerance: float = 1e-3
+    """Largest move of any point by the last step [px of the reference] below which the motion has converged."""
+
+    name: ClassVar[str]
+    least_samples: ClassVar[int] = 100
+    needs_slopes: ClassVar[bool] = True
+
+    @property
+    def unknowns(self) -> Sequence[int]:
+        """Which parts of the motion are found: shift x, y, z, rotation about x, y, z, scale."""
+        return (0, 1, 2)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.max_iterations < 1 or not self.tolerance > 0.0:
+            msg = f"{self}: iterations from 1, tolerance above 0"
+            raise InputError(msg)
+
+    def fit(
+        self,
+        reference: Raster | PointCloud,
+        moving: Raster | PointCloud,
+        *,
+        valid: Raster | None = None,
+        weights: Raster | None = None,
+        initial: Alignment | None = None,
+        engine: Engine | None = None,
+        progress: Progress | None = None,
+    ) -> Alignment:
+        """Find how the whole DEM has to be moved.
+
+        Parameters
+        ----------
+        reference, moving
+            Heights [m] above the same surface; grids and CRS may differ; one of them may be points. What does not count
+            in metres is looked at in UTM (polar stereographic near the poles), which the result names.
+        valid
+            Mask of stable terrain on any grid: cells where it is 0 are left out.
+        weights
+            How much each cell counts, on any grid: 1 / sigma^2 where sigma [m] is known.
+        initial
+            Where to begin; the result includes it.
+        engine
+            Where blocks are read; threads on all processors by default.
+        progress
+            Called with iterations done and their greatest number.
+
+        Raises
+        ------
+        FitError
+            Where there are too few usable cells, or they do not fix the motion (flat, or all slopes face one way).
+        OverlapError, DatumError
+            Where the DEMs share no ground, or one of them alone declares a vertical datum.
+        """
+        if isinstance(moving, PointCloud):
+            if isinstance(reference, PointCloud):
+                msg = "both the reference and what is to move are points: one of them must be a raster"
+                raise InputError(msg)
+            back = None if initial is None else initial.inverse()
+            found = self.fit(
+                moving, reference, valid=valid, weights=weights, initial=back, engine=engine,
+                progress=progress,
+            )  # fmt: skip
+            return _undone(found)
+        pair = Pair.of(
+            reference, moving, valid=valid, weights=weights, samples=self.samples, seed=self.seed,
+            slope_range=self.slope_range, with_slopes=self.needs_slopes,
+            resampling=self.resampling, initial=initial, engine=engine,
+        )  # fmt: skip
+        return self.fit_pair(pair, initial=initial, progress=progress)
+
+    @abstractmethod
+    def fit_pair(
+        self, pair: Pair, *, initial: Alignment | None = None, progress: Progress | None = None
+    ) -> Alignment:
+        """Find the motion of a pair that has been sampled already."""
+
+    def _sloping(self, pair: Pair, start: Alignment) -> Pair:
+        """Return the pair with slopes as they are where the fit begins.
+
+        Raises
+        ------
+        FitError
+            Where there are too few cells, or their slopes do not fix a shift.
+        """
+        sloping, dh = pair.under(start), pair.dh(start)
+        require_samples(dh, self.least_samples)
+        seen, _ = self._kept(sloping, start.centroid, dh)
+        require_two_ways(gradient_design(seen.slope_x, seen.slope_y))
+        return sloping
+
+    def _kept(
+        self, pair: Pair, centroid: tuple[float, float, float], dh: Float
+    ) -> tuple[Seen, NDArray[np.intp]]:
+        """Return the cells that count, about the centroid, and which they are."""
+        use = self.within_trim(dh)
+        if pair.points:  # slopes are those of the moving DEM, seen just now
+            use &= np.isfinite(pair.cells.slope_x) & np.isfinite(pair.cells.slope_y)
+            if self.slope_range is not None:
+                use &= within(self.slope_range, pair.cells.slope_x, pair.cells.slope_y)
+        index = np.flatnonzero(use)
+        if index.size == use.size:  # all of them: nothing is copied
+            x, y, z, *others = (*pair.cells, dh)
+        else:
+            x, y, z, *others = (column.take(index) for column in (*pair.cells, dh))
+        return Seen(x - centroid[0], y - centroid[1], z - centroid[2], *others), index
+
+    def _measured(self, found: Alignment, first: Float, dh: Float) -> Alignment:
+        """Add figures before and after, on the same cells."""
+        both = np.isfinite(first) & np.isfinite(dh)
+        # An initial shift may lead to another place.
+        known = both if both.any() else np.isfinite(dh)
+        require_samples(np.where(known, dh, np.nan), self.least_samples)
+        before, after = figures(first[both]), figures(dh[known])
+        return replace(
+            found, nmad_before=before["nmad"], nmad_after=after["nmad"], samples=int(known.sum()),
+            on_samples={"before": before, "after": after},
+        )  # fmt: skip
+
+    def _rise(self, pair: Pair, found: Alignment, index: NDArray[np.intp]) -> tuple[Float, Float]:
+        """Return the rise of the moved DEM at the cells that count; NaN where it was not looked at, as at most."""
+        cells = pair.cells
+        if pair.points or not self.needs_slopes:
+            return cells.slope_x[index], cells.slope_y[index]
+        few = pair.thinned(_ENOUGH)
+        slopes, rises = (
+            np.stack([few.cells.slope_x, few.cells.slope_y]),
+            np.stack(few.slopes_of_moving(found)),
+        )
+        known = np.isfinite(rises).all(axis=0)
+        if known.sum() < self.least_samples:
+            return cells.slope_x[index], cells.slope_y[index]
+        _require_common_relief(slopes[:, known], rises[:, known])
+        whole = np.full((2, cells.x.size), np.nan)
+        whole[:, :: -(-cells.x.size // few.cells.x.size)] = rises
+        return whole[0, index], whole[1, index]
+
+    def _doubts(self, pair: Pair, found: Alignment) -> tuple[str, ...]:
+        """Say what is weakly fixed.
+
+        Raises
+        ------
+        FitError
+            Where a shift could be anything.
+        """
+        doubts: tuple[str, ...] = ()
+        if found.effective_samples < _FEW_INDEPENDENT < found.samples:
+            doubts = (
+                f"errors hang together over much of the area ({found.effective_samples:.0f} independent cells): "
+                "standard errors are lower bounds",
+            )
+        if found.covariance is None or 0 not in self.unknowns:
+            return doubts
+        error, way = _worst(pair, found)
+        simpler = "" if len(self.unknowns) == 3 else ", a translation alone"
+        if not error < _UNKNOWN:
+            msg = (
+                f"the shift towards {way:.0f} degrees from north is known to {error:.2g} px only: the terrain is too "
+                f"flat, or all its slopes face one way; take a larger area{simpler} or vertical-shift"
+            )
+            raise FitError(msg)
+        if error > _VAGUE:
+            doubts += (
+                f"the shift towards {way:.0f} degrees from north is known to {error:.2g} px only",
+            )
+        return doubts
+
+
+def _worst(pair: Pair, found: Alignment) -> tuple[float, float]:
+    """Return the greatest standard error [px] of a shift at a corner of the area, and its bearing [degrees]."""
+    covariance = np.asarray(found.covariance)
+    worst = 0.0, 0.0
+    for x in (pair.cells.x.min(), pair.cells.x.max()):
+        for y in (pair.cells.y.min(), pair.cells.y.max()):
+            px, py = x - found.centroid[0], y - found.centroid[1]
+            answers = np.zeros((2, 7))  # of a shift there to shifts, rotations and the scale
+            answers[0, 0] = answers[1, 1] = 1.0
+            answers[0, 5], answers[1, 5] = -py, px
+            answers[:, 6] = px, py
+            answers = answers[:, : len(covariance)]
+            values, ways = np.linalg.eigh(answers @ covariance @ answers.T)
+            error = float(np.sqrt(max(values[1], 0.0))) / pair.pixel
+            if error >= worst[0]:
+                worst = error, float(np.degrees(np.arctan2(ways[0, 1], ways[1, 1]))) % 180.0
+    return worst
+
+
+def _require_common_relief(one: Float, two: Float) -> None:
+    """Raise where the slopes (2, n) of the two DEMs have nothing in common in some direction.
+
+    Noise looks like slopes in all directions; but those of the other DEM are not the same.
+
+    Raises
+    ------
+    FitError
+        With the direction.
+    """
+    number = one.shape[1]
+    one, two = (v - v.mean(axis=1, keepdims=True) for v in (one, two))
+    common = one @ two.T / number
+    values, ways = np.linalg.eigh(common + common.T)
+    way = ways[:, 0]
+    spread = float(np.sqrt((way @ one).var() * (way @ two).var()))
+    least = max(_LEAST_COMMON, _SIGNIFICANT / np.sqrt(number))
+    if not values[0] / 2.0 > least * spread:
+        bearing = np.degrees(np.arctan2(way[0], way[1])) % 180.0
+        msg = (
+            f"the slopes of the two DEMs towards {bearing:.0f} degrees from north have nothing in common: the terrain "
+            "is too flat, or all its slopes face one way, so that it does not fix the shift; take a larger area or "
+            "vertical-shift"
+        )
+        raise FitError(msg)
+
+
+def _undone(found: Alignment) -> Alignment:
+    """Return what moves the points where `found` moves the raster: all signs are turned."""
+    turned = {
+        when: {k: -v if k == "median" else v for k, v in figures.items()}
+        for when, figures in found.on_samples.items()
+    }
+    lines = tuple(
+        {k: -v if k.startswith(("shift", "rotation")) else v for k, v in line.items()}
+        for line in found.iterations
+    )
+    return replace(found, matrix=found.inverse().matrix, on_samples=turned, iterations=lines)
