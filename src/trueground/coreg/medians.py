@@ -33,8 +33,8 @@ def weighted_median(values: Float, weights: Float) -> float:
     return float(values[order[at]])
 
 
-def group_medians(values: Float, group: NDArray[np.integer], weights: Float) -> tuple[Float, Float]:
-    """Return the median of each group, and the NMAD of the values about it.
+def group_medians(values: Float, group: NDArray[np.integer], weights: Float) -> Float:
+    """Return the median of each group.
 
     Parameters
     ----------
@@ -44,14 +44,21 @@ def group_medians(values: Float, group: NDArray[np.integer], weights: Float) -> 
         (n,) numbers of groups, from 0, none of them empty.
     """
     number = int(group.max()) + 1
-    medians, spreads = np.empty(number), np.empty(number)
-    kernel.grouped(values, group, medians, spreads)
     if weights.min() < weights.max():
         order = np.argsort(group, kind="stable")
         ends = np.cumsum(np.bincount(group, minlength=number))[:-1]
         parts = zip(np.split(values[order], ends), np.split(weights[order], ends), strict=True)
-        medians = np.array([weighted_median(v, w) for v, w in parts])
-    return medians, NMAD_FACTOR * spreads
+        return np.array([weighted_median(v, w) for v, w in parts])
+    medians = np.empty(number)
+    kernel.grouped(values, group, medians, np.empty(0))
+    return medians
+
+
+def _group_nmads(values: Float, group: NDArray[np.integer]) -> Float:
+    """Return the NMAD of each group."""
+    medians, spreads = np.empty((2, int(group.max()) + 1))
+    kernel.grouped(values, group, medians, spreads)
+    return NMAD_FACTOR * spreads
 
 
 def median_influence(residual: Float, group: NDArray[np.integer], weights: Float) -> Float:
@@ -70,7 +77,7 @@ def median_influence(residual: Float, group: NDArray[np.integer], weights: Float
         (n,).
     """
     number = int(group.max()) + 1
-    width = _NEAR * group_medians(residual, group, np.ones(1))[1]
+    width = _NEAR * _group_nmads(residual, group)
     near = np.abs(residual) <= width[group]
     counted = np.bincount(group, weights * near, minlength=number)
     with np.errstate(divide="ignore", invalid="ignore"):  # all values alike: the median is exact

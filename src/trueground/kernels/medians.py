@@ -56,7 +56,10 @@ def _median(values, first, last):
 
 @kernel
 def grouped(values, group, medians, spreads):
-    """Fill medians and the medians of the distances from them, of groups of finite values; NaN for empty ones."""
+    """Fill medians and the medians of the distances from them, of groups of finite values; NaN for empty ones.
+
+    `spreads` is empty where nobody asks for the distances.
+    """
     count = medians.size
     starts = np.zeros(count + 1, dtype=np.int64)
     for i in range(group.size):
@@ -72,10 +75,13 @@ def grouped(values, group, medians, spreads):
         first, last = starts[k], starts[k + 1]
         if first == last:
             medians[k] = np.nan
-            spreads[k] = np.nan
+            if spreads.size:
+                spreads[k] = np.nan
             continue
         middle = _median(sorted_values, first, last)
         medians[k] = middle
+        if not spreads.size:
+            continue
         for i in range(first, last):
             sorted_values[i] = abs(sorted_values[i] - middle)
         spreads[k] = _median(sorted_values, first, last)

@@ -27,7 +27,8 @@ from trueground.raster import Raster
 Float = NDArray[np.float64]
 _MOST_WRITTEN = 64  # coefficients whose covariance is kept; of more, their standard errors alone
 _ROUNDS = 10  # of the robust regression, each begun where the last one ended
-_CLOSE = 1e-6  # of the spread of the residuals: a step that changes nothing
+_ENOUGH = 50_000  # cells that tell about where a fit ends
+_CLOSE = 0.01  # of what a mean of the residuals is uncertain by, were they independent: a step that changes nothing
 _RESEMBLES = 0.05  # px of a shift that a correction may look like before a warning says so
 _QUANTILES = {"least": 0.0, "q05": 0.05, "median": 0.5, "q95": 0.95, "greatest": 1.0}
 
@@ -200,15 +201,18 @@ def regressed(design: Float, dh: Float, weight: Float) -> Float:
     """Regress differences on a design, robustly, until nothing changes any more.
 
     Where the function bends much, its first residuals are those of a constant, and what is far from that is not far
-    from the function.
+    from the function: some of the cells tell where to begin with all.
     """
     solution = np.zeros(design.shape[1])
+    every = dh.size // _ENOUGH
+    if every > 1:
+        solution = regressed(*(np.ascontiguousarray(v[::every]) for v in (design, dh, weight)))
     for _ in range(_ROUNDS):
         residual = dh - design @ solution
         step = regression.robust(design, residual, weight)
         solution = solution + step
         size = np.sqrt((design**2).mean(axis=0))
-        if (np.abs(step) * size).max() <= _CLOSE * float(residual.std()):
+        if (np.abs(step) * size).max() <= _CLOSE * float(residual.std()) / np.sqrt(dh.size):
             break
     return solution
 

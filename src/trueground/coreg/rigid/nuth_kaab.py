@@ -137,7 +137,7 @@ class _Bins:
             raise FitError(msg)
         return cls(
             use=use, steepness=steepness, number=number, scaled=scaled,
-            medians=group_medians(scaled, number, weight)[0],
+            medians=group_medians(scaled, number, weight),
             solve=np.linalg.pinv(design)[:2], middle=middle,
         )  # fmt: skip
 
