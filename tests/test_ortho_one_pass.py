@@ -6,12 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from affine import Affine
 from pyproj import CRS
 
+from test_occlusion import IMAGE, SCENES, output
 from test_ortho import LONLAT, SIZE, UTM31, blank, camera, hills
 from trueground.grid import Grid
 from trueground.ortho import Orthoimage, ortho_grid
 from trueground.ortho.geometry import Ground
+from trueground.raster import ArrayRaster
 
 
 def noise(dtype, bands=1, nodata=None):
@@ -21,10 +24,12 @@ def noise(dtype, bands=1, nodata=None):
     return blank(values=values, nodata=nodata)
 
 
-def scene(image, *, dem=None, crs=UTM31):
+def scene(image, *, dem=None, crs=UTM31, occlusion="ignore"):
     rpc, dem = camera(), hills(hole=True) if dem is None else dem
     grid = ortho_grid(image, rpc, dem, crs=crs)
-    return Orthoimage(image=image, rpc=rpc, dem=dem, grid=grid, occlusion="ignore", antialias=False)
+    return Orthoimage(
+        image=image, rpc=rpc, dem=dem, grid=grid, occlusion=occlusion, antialias=False
+    )
 
 
 @pytest.fixture
@@ -34,8 +39,9 @@ def rows_made(monkeypatch):
     orthorectify = Ground.orthorectify
 
     def counted(self, window, source, **options):
-        made.append(orthorectify(self, window, source, **options))
-        return made[-1]
+        rows, shown = orthorectify(self, window, source, **options)
+        made.append(rows)
+        return rows, shown
 
     monkeypatch.setattr(Ground, "orthorectify", counted)
     return made
@@ -43,7 +49,7 @@ def rows_made(monkeypatch):
 
 def step_by_step(monkeypatch, ortho, window):
     with monkeypatch.context() as patch:
-        patch.setattr(Ground, "orthorectify", lambda *_, **__: 0)
+        patch.setattr(Ground, "orthorectify", lambda *_, **__: (0, 0))
         return ortho.read(window)
 
 
@@ -95,3 +101,37 @@ def test_no_dem_below_is_no_data(rows_made):
     beside = Grid.covering((west + 1e5, south, east + 1e5, north), 1.0, crs=UTM31)
     assert not replace(ortho, grid=beside).read(beside.window).any()
     assert sum(rows_made) == 0
+
+
+def test_where_nothing_hides_filled_ground_is_made_in_one_pass(monkeypatch, rows_made):
+    """The grid reaches beyond the image, and what lies there is counted as not shown."""
+    ortho = scene(noise(np.uint16), dem=hills(), occlusion="fill")
+    west, south, east, north = ortho.grid.bounds
+    wider = Grid.covering((west - 30, south - 30, east + 30, north + 30), 1.0, crs=UTM31)
+    ortho = replace(ortho, grid=wider)
+    window = wider.window
+    assert not ortho.hidden.occlusion.may_hide(window)
+    values = ortho.read(window)
+    assert sum(rows_made) == window.height
+    again = replace(ortho)
+    np.testing.assert_array_equal(values, step_by_step(monkeypatch, again, window))
+    counts = ortho.hidden.occlusion.counted(window)
+    assert counts == again.hidden.occlusion.counted(window)
+    assert counts.hidden == 0
+    assert 0 < counts.shown < window.size
+    assert ortho.hidden_share() == 0.0
+
+
+def test_where_ground_may_hide_other_ground_each_pixel_is_asked(rows_made):
+    view = SCENES["city"]()
+    image = ArrayRaster(
+        array=np.ones(IMAGE, np.uint8),
+        grid=Grid(crs=None, transform=Affine.identity(), shape=IMAGE),
+    )
+    grid = output(view.dem, share=0.4)
+    ortho = Orthoimage(image=image, rpc=view.rpc, dem=view.dem, grid=grid, antialias=False)
+    values = ortho.read(grid.window)[0]
+    assert sum(rows_made) == 0
+    hidden = ortho.hidden.read(grid.window)[0] == 1
+    assert hidden.any()
+    assert not values[hidden].any()

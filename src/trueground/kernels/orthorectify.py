@@ -34,7 +34,8 @@ def orthorectify(
 
     Returns
     -------
-    How many rows were made: all that were to be, or those before the first that looks at the image beyond `source`.
+    How many rows were made: all that were to be, or those before the first that looks at the image beyond `source`. And
+    how many of their pixels the image shows.
     """
     bands, rows, cols = out.shape
     flat = out.reshape((bands, rows * cols))
@@ -43,6 +44,7 @@ def orthorectify(
     row = np.empty((_ROWS, cols))
     col = np.empty((_ROWS, cols))
     height = np.empty((_ROWS, cols))
+    shown = 0
     for first in range(0, number, _ROWS):
         count = min(_ROWS, number - first)
         to_image(
@@ -58,10 +60,11 @@ def orthorectify(
             & (min(right + 1, shape[1] - 1) <= last_col)
         )
         if seen and not held:
-            return first
+            return first, shown
+        shown += seen
         for band in range(bands):
             image_bilinear(
                 source[band], row0, col0, at_row, at_col, nodata, fill, declared, lowest, highest, integer,
                 flat[band, (begin + first) * cols : (begin + first + count) * cols],
             )  # fmt: skip
-    return number
+    return number, shown

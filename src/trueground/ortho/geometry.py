@@ -158,27 +158,26 @@ class Ground:
 
     def orthorectify(
         self, window: Window, source: Held, *, fill: float, begin: int, out: NDArray[Any]
-    ) -> int:
+    ) -> tuple[int, int]:
         """Put an image of which a part is held, bilinearly, in its place in a window within: all in one pass.
 
         The window's first row is row `begin` of `out`, and its columns are all of it. Returns how many rows were made:
-        the rest needs more of the image, or another way to its positions.
+        the rest needs more of the image, or another way to its positions; and how many of their pixels the image shows.
         """
         chain = self._chain(window)
         values = np.ascontiguousarray(source.values)
         integer = values.dtype.kind in "iu"
         wide = integer and values.dtype.itemsize > 4  # its limits are no real numbers
         if chain is None or chain.surface.size == 0 or chain.failed or wide:
-            return 0
+            return 0, 0
         limits = np.iinfo(values.dtype) if integer else None
-        return int(
-            orthorectify.orthorectify(
-                *chain.arguments, values, (source.window.row, source.window.col), source.grid.shape,
-                math.nan if source.nodata is None else float(source.nodata), fill, True,
-                float(limits.min) if limits else 0.0, float(limits.max) if limits else 0.0, integer,
-                begin, window.height, out,
-            )
+        rows, shown = orthorectify.orthorectify(
+            *chain.arguments, values, (source.window.row, source.window.col), source.grid.shape,
+            math.nan if source.nodata is None else float(source.nodata), fill, True,
+            float(limits.min) if limits else 0.0, float(limits.max) if limits else 0.0, integer,
+            begin, window.height, out,
         )  # fmt: skip
+        return int(rows), int(shown)
 
     def _chain(self, window: Window) -> _Chain | None:
         """Return the way of a window within; None where it has to be gone step by step."""

@@ -14,7 +14,7 @@ from trueground.imagery import as_image
 from trueground.kernels.occlusion import HIDDEN
 from trueground.kernels.resample import extent
 from trueground.ortho.geometry import Geometry, Ground
-from trueground.ortho.occlusion import HiddenMask, Occlusion, OcclusionMode, check_mode
+from trueground.ortho.occlusion import Counts, HiddenMask, Occlusion, OcclusionMode, check_mode
 from trueground.projection import WGS84, project
 from trueground.raster import Raster, computed
 from trueground.rpc.located import Float
@@ -127,33 +127,45 @@ class Orthoimage:
         out = np.empty((self.count, *window.shape), dtype=self.dtype)
         ground = self.geometry.over(window)
         source = self._source(ground, window)
-        mask = np.zeros(window.shape if self.occlusion == "fill" else (0, 0), dtype=np.uint8)
-        done = 0
-        if isinstance(source, Held) and self.occlusion != "fill" and self._is_plain:
-            done = self._in_one_pass(ground, window, source, out=out)
+        fill, occlusion = self.occlusion == "fill", self.hidden.occlusion
+        done, counts = 0, Counts(0, 0)
+        if (
+            isinstance(source, Held)
+            and self._is_plain
+            and not (fill and occlusion.may_hide(window))
+        ):
+            done, shown = self._in_one_pass(ground, window, source, out=out)
+            counts = Counts(0, shown)
         for first in range(done, window.height, _STRIP):
             height = min(_STRIP, window.height - first)
             strip = Window(window.row + first, window.col, height, window.width)
             at = ground.at(strip)
-            out[:, first : first + height] = self._resample(source, at.row, at.col)
-            if self.occlusion == "fill":
-                mask[first : first + height] = self.hidden.occlusion.mask(strip, at)
-        if self.occlusion == "fill":
-            out[:, mask == HIDDEN] = self.nodata
-            self.hidden.occlusion.count(window, mask)
+            values = self._resample(source, at.row, at.col)
+            if fill:
+                mask = occlusion.mask(strip, at)
+                values[:, mask == HIDDEN] = self.nodata
+                counts = counts.plus(Counts.of(mask))
+            out[:, first : first + height] = values
+        if fill:
+            occlusion.count(window, counts)
         return out
 
     def _in_one_pass(
         self, ground: Ground, window: Window, source: Held, *, out: NDArray[Any]
-    ) -> int:
-        """Fill the rows of a window, from the first on, without keeping positions; return how many could be."""
+    ) -> tuple[int, int]:
+        """Fill the rows of a window, from the first on, without keeping positions.
+
+        Returns how many could be filled, and how many of their pixels the image shows.
+        """
+        shown = 0
         for first in range(0, window.height, _AT_ONCE):
             height = min(_AT_ONCE, window.height - first)
             part = Window(window.row + first, window.col, height, window.width)
-            done = ground.orthorectify(part, source, fill=self.nodata, begin=first, out=out)
+            done, number = ground.orthorectify(part, source, fill=self.nodata, begin=first, out=out)
+            shown += number
             if done < height:
-                return first + done
-        return window.height
+                return first + done, shown
+        return window.height, shown
 
     @property
     def _is_plain(self) -> bool:

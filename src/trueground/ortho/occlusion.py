@@ -6,10 +6,11 @@ tiles of the output grid alone, so that what is hidden does not depend on the wi
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,24 @@ class _Piece:
     """Whether there is no slab of heights below."""
 
 
+class Counts(NamedTuple):
+    """Of pixels of an output."""
+
+    hidden: int
+    shown: int
+    """With a height and in the image, hidden ones included."""
+
+    @classmethod
+    def of(cls, mask: NDArray[np.uint8]) -> Counts:
+        """Count what a mask says."""
+        hidden, unknown = (int(np.count_nonzero(mask == n)) for n in (HIDDEN, UNKNOWN))
+        return cls(hidden, mask.size - unknown)
+
+    def plus(self, other: Counts) -> Counts:
+        """Add the pixels of another part of the output."""
+        return Counts(self.hidden + other.hidden, self.shown + other.shown)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Occlusion:
     """Which pixels of an output the sensor could not see.
@@ -77,10 +96,10 @@ class Occlusion:
     _pieces: dict[tuple[int, int], tuple[_Piece, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
-    _counts: dict[Window, tuple[int, int]] = field(
+    _counts: dict[Window, Counts] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
-    """Hidden pixels, and all that the image shows, of the windows looked at so far."""
+    """Of the windows looked at so far."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_tile", _tile_size(self.geometry))
@@ -122,23 +141,25 @@ class Occlusion:
             mask[place] = found.reshape(part.shape)
         return mask
 
-    def count(self, window: Window, mask: NDArray[np.uint8]) -> None:
-        """Remember how much of a window is hidden; a window that is read again counts once."""
-        hidden, unknown = (int(np.count_nonzero(mask == n)) for n in (HIDDEN, UNKNOWN))
-        self._counts[window] = hidden, mask.size - unknown
+    def may_hide(self, window: Window) -> bool:
+        """Tell whether a line of sight may meet the ground twice anywhere in a window: else nothing in it is hidden."""
+        return any(self._pieces_of(tile) for tile, _ in self._tiles(window))
 
-    def counted(self, window: Window) -> tuple[int, int]:
-        """Return the hidden pixels, and all that the image shows, of a window counted before; else zeros."""
-        return self._counts.get(window, (0, 0))
+    def count(self, window: Window, counts: Counts) -> None:
+        """Remember how much of a window is hidden; a window that is read again counts once."""
+        self._counts[window] = counts
+
+    def counted(self, window: Window) -> Counts:
+        """Return the counts of a window; zeros where it was not counted."""
+        return self._counts.get(window, Counts(0, 0))
 
     def share(self) -> float | None:
         """Return the share of hidden pixels of the windows counted so far, among those that the image shows.
 
         None where there are none yet. What other processes have computed is not known here.
         """
-        counts = list(self._counts.values())
-        shown = sum(n for _, n in counts)
-        return sum(n for n, _ in counts) / shown if shown else None
+        total = functools.reduce(Counts.plus, list(self._counts.values()), Counts(0, 0))
+        return total.hidden / total.shown if total.shown else None
 
     def _tiles(self, window: Window) -> Iterator[tuple[Window, Window]]:
         """Yield the tiles that a window touches, and what it holds of each."""
@@ -252,7 +273,7 @@ class HiddenMask(ComputedCodes):
             height = min(_STRIP, window.height - first)
             strip = Window(window.row + first, window.col, height, window.width)
             out[0, first : first + height] = self.occlusion.mask(strip, ground.at(strip))
-        self.occlusion.count(window, out)
+        self.occlusion.count(window, Counts.of(out))
         return out
 
 
