@@ -12,6 +12,7 @@ Float = NDArray[np.float64]
 BIWEIGHT = 4.685  # sigmas beyond which a residual does not count: 95 % efficient for normal noise
 _ENOUGH = 50_000  # rows of a design that tell how its columns hang together
 _ROUNDS = 3  # of finding the spread
+_MOST_STEPS = 20
 _SETTLED = 1e-4  # of the reach, by which the last round may change what is made of any coefficient
 
 
@@ -42,7 +43,7 @@ def robust(design: Float, values: Float, weights: Float) -> Float:
     offset = float(np.median(values))
     residual = values - offset
     for _ in range(_ROUNDS):
-        reach = _reach(residual, weights)
+        reach = reach_of(residual, weights)
         for _ in range(2):  # weights settle faster than the spread, which takes longer to find
             normal.biweighted(design, values, weights, solution, offset, reach, gram, right)
             before, first, offset = solution, offset != 0.0, 0.0
@@ -53,6 +54,25 @@ def robust(design: Float, values: Float, weights: Float) -> Float:
         if settled:
             break
         residual = values - design @ solution
+    return solution
+
+
+def polished(
+    design: Float, values: Float, weights: Float, *, solution: Float, reach: float, close: float
+) -> Float:
+    """Go on with `robust` from a solution near by, beyond whose `reach` residuals do not count.
+
+    It ends when no coefficient changes by more than `close` what is made of it, in the mean.
+    """
+    design, values, weights = _contiguous(design, values, weights)
+    size = len(solution)
+    gram, right = np.empty((size, size)), np.empty(size)
+    for _ in range(_MOST_STEPS):
+        normal.biweighted(design, values, weights, solution, 0.0, reach, gram, right)
+        before, solution = solution, _solved(gram, right)
+        change = np.abs(solution - before) * np.sqrt(np.diag(gram) / weights.sum())
+        if change.max() <= close:
+            break
     return solution
 
 
@@ -78,7 +98,7 @@ def influence(design: Float, residual: Float, weights: Float, *, answers: Float)
     """
     design, answers, residual, weights = _contiguous(design, answers, residual, weights)
     score, bread = np.empty(design.shape), np.empty((design.shape[1],) * 2)
-    normal.scores(design, answers, residual, weights, _reach(residual, weights), bread, score)
+    normal.scores(design, answers, residual, weights, reach_of(residual, weights), bread, score)
     size = np.sqrt(np.abs(np.diag(bread)))  # columns in metres and in radians, in one matrix
     size[size == 0.0] = 1.0
     back = np.linalg.pinv(bread / size[:, np.newaxis] * size) * size[:, np.newaxis] / size
@@ -99,7 +119,7 @@ def weakest(design: Float) -> tuple[float, Float]:
     return float(np.sqrt(max(values[0], 0.0))), np.asarray(vectors[:, 0])
 
 
-def _reach(residual: Float, weights: Float) -> float:
+def reach_of(residual: Float, weights: Float) -> float:
     """Return beyond what a residual, times the root of its weight, does not count; 0 where most are alike."""
     return BIWEIGHT * nmad(residual * np.sqrt(weights))
 

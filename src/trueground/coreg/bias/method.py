@@ -203,16 +203,22 @@ def regressed(design: Float, dh: Float, weight: Float) -> Float:
     Where the function bends much, its first residuals are those of a constant, and what is far from that is not far
     from the function: some of the cells tell where to begin with all.
     """
-    solution = np.zeros(design.shape[1])
+    close = _CLOSE / np.sqrt(dh.size)
     every = dh.size // _ENOUGH
     if every > 1:
-        solution = regressed(*(np.ascontiguousarray(v[::every]) for v in (design, dh, weight)))
+        some = [np.ascontiguousarray(v[::every]) for v in (design, dh, weight)]
+        solution = regressed(*some)
+        reach = regression.reach_of(some[1] - some[0] @ solution, some[2])
+        return regression.polished(
+            design, dh, weight, solution=solution, reach=reach, close=close * reach
+        )
+    solution = np.zeros(design.shape[1])
     for _ in range(_ROUNDS):
         residual = dh - design @ solution
         step = regression.robust(design, residual, weight)
         solution = solution + step
         size = np.sqrt((design**2).mean(axis=0))
-        if (np.abs(step) * size).max() <= _CLOSE * float(residual.std()) / np.sqrt(dh.size):
+        if (np.abs(step) * size).max() <= close * float(residual.std()):
             break
     return solution
 
