@@ -141,7 +141,10 @@ def test_same_crs_is_the_affine_transform_alone(utm_grid):
         ("EPSG:32631", CRS.from_epsg(32631).to_3d().to_wkt(), True),
         ("EPSG:32631", "EPSG:32632", False),
         ("EPSG:4326", "EPSG:4258", False),
-        ("EPSG:25833", "EPSG:32633", False),
+        ("EPSG:25833", "EPSG:32633", True),  # but for the name of the datum
+        ("EPSG:25833", "EPSG:32632", False),
+        ("EPSG:31467", "EPSG:25832", False),
+        ("EPSG:27700", "EPSG:32630", False),
     ],
 )
 def test_same_place_looks_at_the_horizontal_part(first, second, same):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any, NamedTuple
+from functools import lru_cache, wraps
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,7 +28,9 @@ ELLIPSOIDAL_HEIGHT = CRS.from_wkt(
 )
 WGS84 = CRS.from_epsg(4326)
 Float = NDArray[np.float64]
+T = TypeVar("T")
 
+_REMEMBERED = 256  # answers about reference systems
 _CELL = 64  # pixels of the output between the corners of a lattice cell
 _TOLERANCE = 1e-3  # px, bound on the error of an interpolated position
 
@@ -43,7 +46,29 @@ def parse_crs(text: str | int | CRS) -> CRS:
         raise InputError(msg) from error
 
 
-@lru_cache(maxsize=256)
+def _remembered(function: Callable[..., T]) -> Callable[..., T]:
+    """Remember what a function tells of reference systems.
+
+    To compare two of them takes their WKT: those that are the very same objects are not compared.
+    """
+    by_value = lru_cache(maxsize=_REMEMBERED)(function)
+    by_identity: dict[tuple[int, ...], tuple[tuple[CRS, ...], T]] = {}
+
+    @wraps(function)
+    def known(*systems: CRS) -> T:
+        key = tuple(map(id, systems))
+        found = by_identity.get(key)
+        if found is None:
+            if len(by_identity) >= _REMEMBERED:
+                by_identity.clear()
+            # The systems are held, so that no other gets their numbers.
+            found = by_identity[key] = systems, by_value(*systems)
+        return found[1]
+
+    return known
+
+
+@_remembered
 def horizontal(crs: CRS) -> CRS:
     """Return the two-dimensional part of a CRS, without its vertical axis."""
     if crs.is_compound:
@@ -53,10 +78,30 @@ def horizontal(crs: CRS) -> CRS:
     return crs.to_2d()
 
 
-@lru_cache(maxsize=256)
+@_remembered
 def same_place(first: CRS, second: CRS) -> bool:
-    """Tell whether equal x, y mean the same place in both; x always comes before y here."""
-    return horizontal(first).equals(horizontal(second), ignore_axis_order=True)
+    """Tell whether equal x, y mean the same place in both; x always comes before y here.
+
+    So they do in map projections that PROJ knows to be one but for the name of the datum, such as UTM of ETRS89 and of
+    WGS 84: their ellipsoids differ by 0.1 mm.
+    """
+    one, two = horizontal(first), horizontal(second)
+    if one.equals(two, ignore_axis_order=True):
+        return True
+    if not (one.is_projected and two.is_projected and is_geocentric(one) and is_geocentric(two)):
+        return False
+    try:
+        way = Transformer.from_crs(one, two, always_xy=True, allow_ballpark=False)
+    except ProjError:
+        return False
+    steps = way.definition.replace("ellps=GRS80", "ellps=WGS84").split(" step ")
+    return len(steps) == 3 and steps[1] == f"inv {steps[2]}"
+
+
+@_remembered
+def _first_alike(crs: CRS) -> CRS:
+    """Return the first system met that equals one."""
+    return crs
 
 
 _local = threading.local()
@@ -69,7 +114,7 @@ class InaccurateProjectionWarning(UserWarning):
     """Two reference systems whose datums PROJ can only relate coarsely, or lacks the grids for."""
 
 
-@lru_cache(maxsize=256)
+@_remembered
 def is_geocentric(crs: CRS) -> bool:
     """Tell whether a CRS lies on the ellipsoid of WGS 84, or on GRS80, within 0.1 mm the same.
 
@@ -117,8 +162,11 @@ def _warn_where_coarse(source: CRS, target: CRS) -> None:
 
 def _transformer(source: CRS, target: CRS) -> Transformer:
     """Return this thread's transformer between the horizontal parts, x before y, never a guess."""
-    cache: dict[tuple[CRS, CRS], Transformer] = _local.__dict__.setdefault("transformers", {})
-    key = (source, target)
+    cache: dict[tuple[int, int], tuple[CRS, CRS, Transformer]] = _local.__dict__.setdefault(
+        "transformers", {}
+    )
+    source, target = _first_alike(source), _first_alike(target)
+    key = id(source), id(target)
     if key not in cache:
         plane = horizontal(source), horizontal(target)
         for crs in plane:
@@ -126,7 +174,7 @@ def _transformer(source: CRS, target: CRS) -> Transformer:
                 msg = f"CRS {crs.name!r} is neither geographic nor projected: it has no x and y"
                 raise ProjectionError(msg)
         try:
-            cache[key] = Transformer.from_crs(*plane, always_xy=True, allow_ballpark=False)
+            way = Transformer.from_crs(*plane, always_xy=True, allow_ballpark=False)
         except ProjError as error:
             msg = (
                 f"no transformation from {source.name!r} to {target.name!r} is known to PROJ "
@@ -134,7 +182,8 @@ def _transformer(source: CRS, target: CRS) -> Transformer:
             )
             raise ProjectionError(msg) from error
         _warn_where_coarse(*plane)
-    return cache[key]
+        cache[key] = source, target, way
+    return cache[key][2]
 
 
 def project(  # noqa: PLR0917 (from, to, x, y: the order that everybody knows)
@@ -200,7 +249,7 @@ def project_bounds(source: CRS | None, target: CRS | None, bounds: Bounds) -> Bo
     return float(x.min()), float(y.min()), float(x.max()), float(y.max())
 
 
-@lru_cache(maxsize=256)
+@_remembered
 def full_turn(crs: CRS) -> float | None:
     """Return what x grows by once around the globe; None where x does not go around.
 

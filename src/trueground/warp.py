@@ -51,19 +51,28 @@ class PixelMap:
 
     def at(self, window: Window) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return row, col (height, width) in the target grid of the source's pixel centres."""
-        rows, cols = window.pixel_centres()
+        axes = self.axes(window)
+        if axes is not None:
+            return np.broadcast_to(axes[0], window.shape), np.broadcast_to(axes[1], window.shape)
         if self._projection is not None and not self._projection.exact:
             x, y = self._projection.at(window)
-        elif self.source == self.target:
-            return np.broadcast_to(rows, window.shape), np.broadcast_to(cols, window.shape)
-        elif (
-            self.source.transform.b == self.source.transform.d == 0.0
-        ):  # one row and one column say it all
-            x, y = self.source.xy(0.0, cols)[0], self.source.xy(rows, 0.0)[1]
         else:
-            x, y = self.source.xy(rows, cols)
-        row, col = self.target.rowcol(count_longitudes_as(self.target, x), y)
-        return np.broadcast_to(row, window.shape), np.broadcast_to(col, window.shape)
+            x, y = self.source.xy(*window.pixel_centres())
+        return self.target.rowcol(count_longitudes_as(self.target, x), y)
+
+    def axes(self, window: Window) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        """Return rows (height, 1) and columns (1, width) where all of a row has one row, and of a column one column."""
+        rows, cols = window.pixel_centres()
+        if self._projection is not None and not self._projection.exact:
+            return None
+        if self.source == self.target:
+            return rows, cols
+        one, two = self.source.transform, self.target.transform
+        if not one.b == one.d == two.b == two.d == 0.0:
+            return None
+        x, y = self.source.xy(0.0, cols)[0], self.source.xy(rows, 0.0)[1]
+        x = count_longitudes_as(self.target, x)
+        return self.target.rowcol(0.0, y)[0], self.target.rowcol(x, 0.0)[1]
 
 
 @dataclass(frozen=True, kw_only=True)

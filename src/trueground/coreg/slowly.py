@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,20 @@ from trueground.grid import Window
 from trueground.kernels import lattice
 
 Float = NDArray[np.float64]
+_AT_ONCE = 64  # cells that are evaluated exactly together
 _QUARTER = np.array([0.375, 0.75, -0.125])  # weights of three nodes at a quarter of a cell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nodes:
+    """A lattice over a window."""
+
+    values: Float
+    """(k, n, m) of each function at every half cell."""
+    first: tuple[int, int]
+    """Row and column of the first cell, in cells."""
+    wrong: NDArray[np.intp]
+    """(cells, 2) row and column, from the first, of cells in which interpolation does not hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,26 +47,47 @@ class Slowly:
 
     def over(self, window: Window) -> tuple[Float, ...]:
         """Return the values, (height, width) each, at the centres of a window's pixels."""
+        nodes = self.nodes(window)
+        out = tuple(np.empty(window.shape) for _ in nodes.values)
+        for node, values in zip(nodes.values, out, strict=True):
+            lattice.biquadratic(
+                node, *nodes.first, float(self.step), window.row, window.col, values
+            )
+        for inside, exact in self.exact(nodes, window):
+            for values, own in zip(out, exact, strict=True):
+                values[inside] = own
+        return out
+
+    def nodes(self, window: Window) -> Nodes:
+        """Return the lattice over a window, evaluated."""
         step = self.step
-        first = Window(window.row // step, window.col // step, 0, 0)
+        first = window.row // step, window.col // step
         last_row = (window.row + window.height - 1) // step
         last_col = (window.col + window.width - 1) // step
-        rows = np.arange(2 * first.row, 2 * last_row + 3) * (step / 2.0)
-        cols = np.arange(2 * first.col, 2 * last_col + 3) * (step / 2.0)
-        nodes = self.exactly(rows[:, np.newaxis], cols[np.newaxis, :])
-        out = tuple(np.empty(window.shape) for _ in nodes)
-        for node, values in zip(nodes, out, strict=True):
-            flat = np.ascontiguousarray(np.broadcast_to(node, (rows.size, cols.size)))
-            lattice.biquadratic(
-                flat, first.row, first.col, float(step), window.row, window.col, values
-            )
-        for i, j in np.argwhere(self._wrong(nodes, rows, cols)).tolist():
-            cell = Window((first.row + i) * step, (first.col + j) * step, step, step)
-            cell = cell.intersect(window)
-            inside = cell.slices_in(window)
-            for values, exact in zip(out, self.exactly(*cell.pixel_centres()), strict=True):
-                values[inside] = exact
-        return out
+        rows = np.arange(2 * first[0], 2 * last_row + 3) * (step / 2.0)
+        cols = np.arange(2 * first[1], 2 * last_col + 3) * (step / 2.0)
+        values = self.exactly(rows[:, np.newaxis], cols[np.newaxis, :])
+        wrong = np.argwhere(self._wrong(values, rows, cols))
+        full = np.stack([np.broadcast_to(v, (rows.size, cols.size)) for v in values])
+        return Nodes(values=full, first=first, wrong=wrong)
+
+    def exact(
+        self, nodes: Nodes, window: Window
+    ) -> Iterator[tuple[tuple[slice, slice], tuple[Float, ...]]]:
+        """Yield parts of a window that its lattice does not hold, and their values."""
+        step = self.step
+        corners = (nodes.wrong + nodes.first) * step
+        for some in np.array_split(corners, -(-len(corners) // _AT_ONCE)) if len(corners) else ():
+            centres = some[:, :, np.newaxis] + np.arange(step) + 0.5
+            values = self.exactly(centres[:, 0, :, np.newaxis], centres[:, 1, np.newaxis, :])
+            shape = len(some), step, step
+            values = tuple(np.broadcast_to(v, shape) for v in values)
+            for k, (row, col) in enumerate(some.tolist()):
+                cell = Window(row, col, step, step)
+                part = cell.intersect(window)
+                if part.size:
+                    inside = part.slices_in(cell)
+                    yield part.slices_in(window), tuple(v[k][inside] for v in values)
 
     def _wrong(
         self, nodes: tuple[Float, ...], rows: NDArray[Any], cols: NDArray[Any]

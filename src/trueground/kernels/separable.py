@@ -1,4 +1,7 @@
-"""A surface resampled on a grid along its own axes: a row says all of a pixel's row, a column of its column."""
+"""A surface resampled on a grid along its own axes: a row says all of a pixel's row, a column of its column.
+
+`drifting` adds what changes slowly from place to place.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ import math
 
 import numpy as np
 
-from trueground.kernels import kernel
+from trueground.kernels import kernel, resample
+from trueground.kernels.lattice import quadratic_weights
 from trueground.kernels.resample import _keys, _on_node, bilinear_cell
 
 
@@ -83,3 +87,46 @@ def cubic(source, row0, col0, rows, cols, up, out):
             if math.isnan(value):
                 value = bilinear_cell(source, row0, col0, rows[p], cols[q])
             out[p, q] = value + up
+
+
+@kernel
+def drifting(source, row0, col0, rows, cols, nodes, first, step, place, smooth, out):
+    """Bilinear or (`smooth`) bicubic surface at rows x cols less what a lattice says, and as much higher.
+
+    `nodes` (3, n, m) holds rows, columns and heights at every half cell from the cell `first` on; `place` is row and
+    column of the window in pixels of the lattice, whose cells are `step` of them wide.
+    """
+    height, width = out.shape
+    weights = np.empty((3, width))
+    for q in range(width):
+        x = (place[1] + q + 0.5) / step
+        weights[0, q], weights[1, q], weights[2, q] = quadratic_weights(x - math.floor(x))
+    cells = (nodes.shape[2] - 1) // 2
+    nodes_along = np.empty((3, nodes.shape[2]))
+    line = np.empty((3, width))
+    value = np.empty(width)
+    for r in range(height):
+        y = (place[0] + r + 0.5) / step
+        cell = math.floor(y)
+        a, b, c = quadratic_weights(y - cell)
+        k = 2 * (int(cell) - first[0])
+        for v in range(3):
+            for n in range(nodes.shape[2]):
+                nodes_along[v, n] = (
+                    a * nodes[v, k, n] + b * nodes[v, k + 1, n] + c * nodes[v, k + 2, n]
+                )
+            for n in range(cells):
+                one, two, three = nodes_along[v, 2 * n : 2 * n + 3]
+                begin = max((first[1] + n) * step - place[1], 0)
+                end = min((first[1] + n + 1) * step - place[1], width)
+                for q in range(begin, end):
+                    line[v, q] = weights[0, q] * one + weights[1, q] * two + weights[2, q] * three
+        for q in range(width):
+            line[0, q] = rows[r] - line[0, q]
+            line[1, q] = cols[q] - line[1, q]
+        if smooth:
+            resample.cubic(source, row0, col0, line[0], line[1], value)
+        else:
+            resample.bilinear(source, row0, col0, line[0], line[1], value)
+        for q in range(width):
+            out[r, q] = value[q] + line[2, q]

@@ -41,7 +41,7 @@ _SMALLEST = 1.0  # px and m, half the size of a patch
 _HELPS = 0.5  # of its error is what a quarter of a piece has at most where halving helps
 _USELESS = 1e3  # times the allowed error; cubics that are further off may find the wrong ground
 _THINNEST = 20.0  # m, of heights that are not divided any more
-_MOST_HALVINGS = 4  # of heights; a model that bends so much that it needs more slabs is none of a sensor
+_MOST_HALVINGS = 4  # of heights; a model that needs more slabs is none of a sensor
 _LAST = 1e-3  # px, size of a piece that is not halved any more
 
 

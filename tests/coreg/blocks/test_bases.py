@@ -28,6 +28,13 @@ def test_size_and_shape(kind):
     assert basis.penalty().shape == (basis.size, basis.size)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_sums_are_those_of_all_functions(kind):
+    basis = Basis(kind=kind, cells=(4, 6))
+    many = np.random.default_rng(2).normal(size=(3, basis.size))
+    np.testing.assert_allclose(basis.sum_at(U, V, many), many @ basis.at(U, V).T, atol=1e-12)
+
+
 def test_cubic_splines_are_those_of_scipy():
     knots = np.arange(-3, 9) / 5.0
     expected = BSpline.design_matrix(U * (1 - 1e-12), knots, 3).toarray()

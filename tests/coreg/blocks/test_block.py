@@ -40,7 +40,7 @@ def arrays():
 
 def fitter(fixed, loose, **changes):
     made = BlockFitter(
-        reference=raster(fixed, ON), moving=raster(loose, ON), method=NuthKaab(), crs=UTM33, pixel=10.0,
+        reference=raster(fixed, ON), moving=raster(loose, ON), methods=(NuthKaab(),), crs=UTM33, pixel=10.0,
         valid=None, weights=None, overlap=5, reach=240.0, min_valid=0.1, vague=0.5,
     )  # fmt: skip
     return replace(made, **changes)
@@ -138,25 +138,25 @@ def test_other_terrain_is_not_taken_for_a_shift(arrays):
     "error", [ZeroDivisionError("a bug"), np.linalg.LinAlgError("singular"), IndexError("far out")]
 )
 def test_an_exception_is_a_verdict(arrays, error):
-    found = fitter(*arrays, method=Broken(error)).fit((1, 1), BLOCK, None)
+    found = fitter(*arrays, methods=(Broken(error),)).fit((1, 1), BLOCK, None)
     assert found.verdict == "failed"
     assert found.reason == f"{type(error).__name__}: {error}"
 
 
 def test_lack_of_memory_is_no_verdict(arrays):
     with pytest.raises(MemoryError):
-        fitter(*arrays, method=Broken(MemoryError())).fit((1, 1), BLOCK, None)
+        fitter(*arrays, methods=(Broken(MemoryError()),)).fit((1, 1), BLOCK, None)
 
 
 def test_pipeline_with_a_correction(arrays):
-    found = fitter(*arrays, method=NuthKaab() + Deramp()).fit((0, 0), BLOCK, None)
+    found = fitter(*arrays, methods=(NuthKaab() + Deramp(),)).fit((0, 0), BLOCK, None)
     assert found.verdict == "ok"
     np.testing.assert_allclose(found.shift, SHIFT, atol=0.5)
 
 
 def test_heights_alone(arrays):
     loose = dem(ON, (0.0, 0.0, 3.25), surface=steep, noise=0.5).array[0]
-    found = fitter(arrays[0], loose, method=VerticalShift()).fit((0, 0), BLOCK, None)
+    found = fitter(arrays[0], loose, methods=(VerticalShift(),)).fit((0, 0), BLOCK, None)
     assert found.verdict == "ok"
     np.testing.assert_allclose(found.shift, (0.0, 0.0, 3.25), atol=0.03)
 

@@ -18,6 +18,8 @@ from trueground.engine import Serial, Threads
 from trueground.errors import FitError, InputError, OverlapError
 from trueground.grid import Grid
 from trueground.stats import nmad
+from trueground.surface import ComputedSurface
+from trueground.windowed import computed
 
 TWO = Threads(2)
 
@@ -188,6 +190,64 @@ def test_blocks_of_50_pixels(small):
     found = fit(small, 50)
     assert len(found.first_blocks) == 64
     assert off_px(found, "plane", small[0].grid) < 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ridges(ComputedSurface):
+    """Terrain that is made when it is read, moved by a shift."""
+
+    grid: Grid
+    shift: tuple[float, float, float]
+
+    def read(self, window):
+        return computed(self, window, self._compute)
+
+    def _compute(self, window):
+        x, y = self.grid.xy(*window.pixel_centres())
+        x, y = x + self.shift[0], y + self.shift[1]
+        heights = 150.0 * np.sin(x / 170.0) * np.cos(y / 230.0) + 80.0 * np.sin(
+            x / 410.0 + y / 530.0
+        )
+        return (heights - self.shift[2])[np.newaxis].astype(np.float32)
+
+
+@pytest.mark.slow
+def test_blocks_of_5000_pixels():
+    on = grid((5000, 10_000), PIXEL)
+    reference, moving = (Ridges(grid=on, shift=s) for s in ((0.0, 0.0, 0.0), (-23.0, 17.0, 4.0)))
+    found = fit((reference, moving), 5000)
+    assert [b.window.shape for b in found.blocks] == [(5000, 5000)] * 2
+    off = found.shifts.at([520_000.0, 580_000.0], [7_970_000.0] * 2) - np.array(
+        [[-23.0], [17.0], [4.0]]
+    )
+    assert np.abs(off).max() < 0.03
+
+
+def test_shifts_that_hardly_differ_within_a_block_are_looked_at_once():
+    """By 0.05 px: that tells less than the noise."""
+    on = grid((400, 400), PIXEL)
+    reference = dem(on, surface=steep, noise=0.5)
+    moving = dem(
+        on, surface=lambda x, y: steep(x + 0.0005 * (x - on.bounds[0]), y), noise=0.5, seed=1
+    )
+    found = fit((reference, moving), 100)
+    assert found.fields[0].kind != "constant"
+    assert len(found.fields) == 1
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_shifts_that_differ_within_a_block_are_looked_at_again(axis):
+    """In x by 1.2 px, which misleads; or in z alone, so that what is left in a block is the tilt of it."""
+    on = grid((400, 400), PIXEL)
+    across = ((0.012, 0.0), (0.0, 0.01))[axis]
+
+    def bent(x, y):
+        east = np.asarray(x) - on.bounds[0]
+        return steep(x + across[0] * east, y) + across[1] * east
+
+    reference = dem(on, surface=steep, noise=0.5)
+    found = fit((reference, dem(on, surface=bent, noise=0.5, seed=1)), 100)
+    assert len(found.fields) == 2
 
 
 def test_blocks_in_metres(small):

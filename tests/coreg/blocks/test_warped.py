@@ -153,3 +153,19 @@ def test_small_windows_far_out():
     out = warped(Known("constant"), dem(ON, surface=steep)).read(Window(5000, 5000, 3, 4))
     assert out.shape == (1, 3, 4)
     assert np.isnan(out).all()
+
+
+@pytest.mark.parametrize("resampling", ["bilinear", "cubic"])
+@pytest.mark.parametrize("step", [10.0, 7.0])
+def test_rows_at_once_are_the_same_as_pixel_by_pixel(resampling, step):
+    """On its own grid and on another; with holes, and with a step that no lattice holds."""
+    source = moved("bumps", ON)
+    source[np.random.default_rng(0).random(ON.shape) < 0.02] = np.nan
+    on = grid((300, 280), step, origin=(500_123.0, 7_999_411.0))
+    made = warped(Stepped("bumps"), raster(source, ON), on=on, resampling=resampling)
+    window = Window(11, 23, 250, 240)
+    row, col = made._map.at(window)
+    expected = made._at(row, col, made._slowly.over(window))
+    np.testing.assert_allclose(made.read(window)[0], expected, atol=1e-3)  # as float32
+    assert np.isfinite(expected).mean() > 0.5
+    assert len(made._slowly.nodes(window).wrong)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -63,6 +62,23 @@ class Basis:
             return np.hstack([along, across])
         return np.asarray(np.einsum("ni,nj->nij", along, across).reshape(u.size, -1))
 
+    def sum_at(self, u: Float, v: Float, coefficients: Float) -> Float:
+        """Return sums (k, n) of the functions at places (n,), with coefficients (k, size) for each.
+
+        Of the splines of a sheet sixteen alone are not 0 at a place.
+        """
+        if self.kind != "smooth":
+            return np.asarray(coefficients @ self.at(u, v).T)
+        first_u, along = _pieces(u, self.cells[0])
+        first_v, across = _pieces(v, self.cells[1])
+        width = self.cells[1] + 3
+        first = first_u * width + first_v
+        out = np.zeros((len(coefficients), u.size))
+        for i, one in enumerate(along):
+            for j, two in enumerate(across):
+                out += coefficients[:, first + (i * width + j)] * (one * two)
+        return out
+
     def penalty(self) -> Float:
         """Return the cost of bending (size, size)."""
         if self.kind not in {"smooth", "separable"}:
@@ -87,19 +103,25 @@ class Basis:
 
 def _splines(t: Float, cells: int) -> Float:
     """Return the uniform cubic B-splines (n, cells + 3) at places (n,) from 0 to 1."""
+    first, pieces = _pieces(t, cells)
+    out = np.zeros((t.size, cells + 3))
+    for step, piece in enumerate(pieces):
+        out[np.arange(t.size), first + step] = piece
+    return out
+
+
+def _pieces(t: Float, cells: int) -> tuple[NDArray[np.intp], Float]:
+    """Return the first (n,) of the four cubic B-splines that are not 0 at places from 0 to 1, and all four (4, n)."""
     place = np.clip(t, 0.0, 1.0) * cells
     first = np.minimum(place.astype(np.intp), cells - 1)
     w = place - first
-    pieces: list[Callable[[Float], Float]] = [
-        lambda w: (1.0 - w) ** 3,
-        lambda w: 3.0 * w**3 - 6.0 * w**2 + 4.0,
-        lambda w: -3.0 * w**3 + 3.0 * w**2 + 3.0 * w + 1.0,
-        lambda w: w**3,
-    ]
-    out = np.zeros((t.size, cells + 3))
-    for step, piece in enumerate(pieces):
-        out[np.arange(t.size), first + step] = piece(w) / 6.0
-    return out
+    values = (
+        (1.0 - w) ** 3,
+        3.0 * w**3 - 6.0 * w**2 + 4.0,
+        -3.0 * w**3 + 3.0 * w**2 + 3.0 * w + 1.0,
+        w**3,
+    )
+    return first, np.stack(values) / 6.0
 
 
 def _differences(count: int, of: Float) -> Float:

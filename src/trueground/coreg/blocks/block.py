@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from pyproj import CRS
 
 from trueground.coreg.base import Alignment
+from trueground.coreg.blocks.patch import Held
 from trueground.coreg.cells import metric_crs
 from trueground.coreg.combine import Step
 from trueground.difference import bounds_as_in
 from trueground.engine import Serial
 from trueground.errors import FitError, OverlapError
 from trueground.grid import Grid, Window
-from trueground.projection import project
+from trueground.projection import project, same_place
 from trueground.raster import ArrayRaster, Raster
 
 Float = NDArray[np.float64]
@@ -27,7 +28,9 @@ Verdict = Literal[
 ]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 _NONE = (math.nan,) * 3
+_NOWHERE = (0.0, 0.0, 0.0)
 _LEAST_ERROR = 1e-3  # px; what says that it knows better is not believed
+_KNOWN = 0.03  # px of standard error, for which no more cells are looked at
 _TELLING = 3.0  # standard errors of a shift that is more than none
 _WORSE = 1.02  # times the NMAD before, which a fit must not leave
 
@@ -66,7 +69,8 @@ class BlockFitter:
 
     reference: Raster
     moving: Raster
-    method: Step
+    methods: tuple[Step, ...]
+    """The method, as it looks at few cells, and at more where they do not tell enough."""
     crs: CRS | None
     """Working CRS."""
     pixel: float
@@ -81,6 +85,19 @@ class BlockFitter:
     """Least share of usable cells."""
     vague: float
     """Standard error [px] of a shift above which a block does not count."""
+
+    def reading(self, window: Window, start: tuple[float, float, float] | None) -> BlockFitter:
+        """Return the same for blocks within a window [px of the reference], with what they need in memory."""
+        grid = self.reference.grid
+        outer = window.pad(self.overlap).intersect(grid.window)
+        below = self._below(self._local(grid.crop(outer)), start or _NOWHERE, reach=self.reach)
+        return replace(
+            self,
+            reference=Held.of(self.reference, outer),
+            moving=Held.of(self.moving, below),
+            valid=None if self.valid is None else Held.of(self.valid, outer),
+            weights=None if self.weights is None else Held.of(self.weights, outer),
+        )
 
     def fit(
         self, index: tuple[int, int], window: Window, start: tuple[float, float, float] | None
@@ -110,9 +127,73 @@ class BlockFitter:
                 f"{share:.1%} of the cells are usable, {self.min_valid:.1%} are asked for",
             )
         heights = np.where(usable, heights, np.float32(np.nan))
-        part = ArrayRaster(array=heights, grid=grid.crop(outer))
+        part = ArrayRaster(array=heights, grid=self._local(grid.crop(outer)))
         try:
-            found = self._found(part, outer, start, share)
+            below = self._read_below(part.grid, start, share)
+        except OverlapError as error:
+            return said("too few", str(error))
+        weights = None
+        if self.weights is not None:
+            weights = ArrayRaster(array=self.weights.read(outer)[0], grid=part.grid)
+        for method in self.methods:
+            found = self._tried(said, method, (part, below, weights), start)
+            if found.verdict == "ok" and max(found.error[:2]) <= _KNOWN * self.pixel:
+                break
+            if found.verdict in {"ok", "vague"}:
+                start = found.shift
+        return found
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether both DEMs count in the working CRS, so that within a block it need not be asked for anything."""
+        systems = self.reference.grid.crs, self.moving.grid.crs
+        return self.crs is None or all(
+            own is not None and same_place(own, self.crs) for own in systems
+        )
+
+    def _local(self, grid: Grid) -> Grid:
+        return replace(grid, crs=None) if self._is_plain else grid
+
+    def _read_below(
+        self, grid: Grid, start: tuple[float, float, float] | None, share: float
+    ) -> ArrayRaster:
+        """Read the moving DEM around a part of the reference, of which a share is usable.
+
+        Raises
+        ------
+        OverlapError
+            Where it has too little there.
+        """
+        begin = start or _NOWHERE
+        target = self.moving.grid
+        right_below = self._below(grid, begin, reach=0.0)
+        below = self._below(grid, begin, reach=self.reach).intersect(target.window)
+        if below.size == 0:
+            msg = "the moving DEM does not reach there"
+            raise OverlapError(msg)
+        moving = ArrayRaster(array=self.moving.read(below)[0], grid=self._local(target.crop(below)))
+        inside = right_below.intersect(below)
+        there = np.isfinite(moving.array[0][inside.slices_in(below)]).sum() / right_below.size
+        if share * there < self.min_valid or not np.isfinite(moving.array).any():
+            msg = (
+                f"the moving DEM has heights in {there:.1%} of the block: with the reference's holes "
+                f"{share * there:.1%} of the cells are usable, {self.min_valid:.1%} are asked for"
+            )
+            raise OverlapError(msg)
+        return moving
+
+    def _tried(  # noqa: PLR0917 (a block and where to look)
+        self,
+        said: Callable[..., BlockFit],
+        method: Step,
+        read: tuple[Raster, Raster, Raster | None],
+        start: tuple[float, float, float] | None,
+    ) -> BlockFit:
+        """Fit what was read of the reference, the moving DEM and the weights, and judge."""
+        part, moving, weights = read
+        initial = self._start(part.grid, start)
+        try:
+            found = method.fit(part, moving, weights=weights, initial=initial, engine=Serial())
         except OverlapError as error:
             return said("too few", str(error))
         except FitError as error:
@@ -122,42 +203,6 @@ class BlockFitter:
         except Exception as error:  # a bug that shows in a block is not the end of all
             return said("failed", f"{type(error).__name__}: {error}")
         return self._judged(said, found)
-
-    def _found(  # noqa: PLR0917 (a block and where to look)
-        self,
-        part: Raster,
-        window: Window,
-        start: tuple[float, float, float] | None,
-        share: float,
-    ) -> Any:
-        """Fit a part of the reference, which is a window of it, of which a share is usable.
-
-        Raises
-        ------
-        OverlapError
-            Where the moving DEM has too little there.
-        """
-        begin = start or (0.0, 0.0, 0.0)
-        target = self.moving.grid
-        right_below = self._below(part.grid, begin, reach=0.0)
-        below = self._below(part.grid, begin, reach=self.reach).intersect(target.window)
-        if below.size == 0:
-            msg = "the moving DEM does not reach there"
-            raise OverlapError(msg)
-        moving = ArrayRaster(array=self.moving.read(below)[0], grid=target.crop(below))
-        inside = right_below.intersect(below)
-        there = np.isfinite(moving.array[0][inside.slices_in(below)]).sum() / right_below.size
-        if share * there < self.min_valid or not np.isfinite(moving.array).any():
-            msg = (
-                f"the moving DEM has heights in {there:.1%} of the block: with the reference's holes "
-                f"{share * there:.1%} of the cells are usable, {self.min_valid:.1%} are asked for"
-            )
-            raise OverlapError(msg)
-        weights = None
-        if self.weights is not None:
-            weights = ArrayRaster(array=self.weights.read(window)[0], grid=part.grid)
-        initial = self._start(part.grid, start)
-        return self.method.fit(part, moving, weights=weights, initial=initial, engine=Serial())
 
     def _judged(self, said: Callable[..., BlockFit], found: Any) -> BlockFit:
         """Turn a result into a verdict."""
@@ -174,7 +219,9 @@ class BlockFitter:
         if math.isnan(x):  # a correction of heights: there is no place but the block's own
             empty = said("ok", "")
             x, y, z = empty.x, empty.y, 0.0
-        own = metric_crs(self.reference.grid) if found.crs is None else CRS.from_wkt(found.crs)
+        own = self.crs if self._is_plain else metric_crs(self.reference.grid)
+        if found.crs is not None:
+            own = CRS.from_wkt(found.crs)
         there = found.transform(np.array([x]), np.array([y]), np.array([z]))
         if own is not None and self.crs is not None and own != self.crs:
             here = project(own, self.crs, np.array([x]), np.array([y]))
@@ -226,6 +273,8 @@ class BlockFitter:
     def _start(self, grid: Grid, start: tuple[float, float, float] | None) -> Alignment | None:
         if start is None:
             return None
+        if self._is_plain:
+            return Alignment.of_shift(*start)
         crs = metric_crs(grid)
         if crs is None or self.crs is None or crs == self.crs:
             return Alignment.of_shift(*start, crs=self.crs)
@@ -238,7 +287,7 @@ class BlockFitter:
 
     def _below(self, grid: Grid, start: tuple[float, float, float], *, reach: float) -> Window:
         """Return the window of the moving DEM that lies below a part of the reference, and `reach` [m] around it."""
-        target = self.moving.grid
+        target = self._local(self.moving.grid)
         west, south, east, north = bounds_as_in(target, grid)
         per = _metres(target)
         dx, dy, by = start[0] / per, start[1] / per, reach / per

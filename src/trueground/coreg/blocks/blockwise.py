@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal, cast, get_args
@@ -16,6 +15,7 @@ from trueground.coreg.blocks.bases import POLYNOMIALS, Kind
 from trueground.coreg.blocks.block import BlockFit, BlockFitter, counts
 from trueground.coreg.blocks.field import OneAfterTheOther, ShiftField, Shifts, fit_field
 from trueground.coreg.blocks.neighbours import outliers
+from trueground.coreg.blocks.patch import patches
 from trueground.coreg.blocks.result import BlockwiseAlignment
 from trueground.coreg.blocks.warped import WarpedDem
 from trueground.coreg.cells import metric_crs
@@ -34,14 +34,18 @@ from trueground.warp import on_grid
 
 Float = NDArray[np.float64]
 FieldKind = Literal["auto", "constant", "plane", "quadratic", "separable", "smooth"]
-_BLOCK_SAMPLES = 30_000  # cells of a block that are looked at, unless the method asks for fewer
+_BLOCK_SAMPLES = 8_000, 30_000  # cells of a block, unless the method asks for fewer
 _BLOCK_TOLERANCE = 0.01  # px, unless the method is laxer
+_SCOUT_SAMPLES, _SCOUT_TOLERANCE = 4_000, 0.2
 _BLOCK_ITERATIONS = 20
 _SCOUTS = 9  # blocks that look for the common shift
 _REACH = 24.0  # px from the start that a shift may lead
 _SCOUT_REACH = 96.0  # px
+_REACH_LATER = 8.0  # px, when a field is known
 _VAGUE = 0.5  # px
-_DIFFERENT = 0.03  # px, of shifts within a block, above which it is looked at again
+_DIFFERENT = 0.25  # px, of shifts within a block, above which it is looked at again
+_GAIN = 0.02  # of the NMAD in blocks, that is gained when it is
+_STEEP = 0.5  # rise over run of terrain on which shifts tell
 _LEAST_SIDE = 16  # px
 
 
@@ -152,19 +156,19 @@ class Blockwise:
                     source=moving, shifts=shifts, crs=crs, grid=moving.grid, resampling="cubic"
                 )
             fitter = BlockFitter(
-                reference=reference, moving=current, method=cast("Step", _sparing(self.method)), crs=crs,
+                reference=reference, moving=current, methods=_sparing(self.method), crs=crs,
                 pixel=pixel, valid=None if valid is None else on_grid(valid, reference.grid, resampling="nearest"),
                 weights=None if weights is None else on_grid(weights, reference.grid, resampling="nearest"),
                 overlap=max(side // 20, 1) if self.overlap == "auto" else self.overlap,
-                reach=_REACH * max(pixel, pixel_of(moving.grid, crs)), min_valid=self.min_valid,
-                vague=_VAGUE,
+                reach=(_REACH_LATER if turn else _REACH) * max(pixel, pixel_of(moving.grid, crs)),
+                min_valid=self.min_valid, vague=_VAGUE,
             )  # fmt: skip
             blocks, made = self._pass(fitter, side, use, progress, kind=kind, look_around=not done)
             if done and kind not in POLYNOMIALS and not _gained(blocks):
                 break
             done.append((made, blocks if shifts is None else _in_all(blocks, shifts)))
             shifts = made if shifts is None else OneAfterTheOther(first=shifts, second=made)
-            if not made.differs_within(side * pixel) > _DIFFERENT * pixel:
+            if not _worth_another(made, blocks, side=side * pixel, pixel=pixel):
                 break
         return BlockwiseAlignment(
             fields=tuple(f for f, _ in done), crs=None if crs is None else crs.to_wkt(),
@@ -186,17 +190,24 @@ class Blockwise:
         windows = _windows(fitter.reference.grid.shape, side)
         start = None
         if look_around:
-            start = _common(
-                replace(fitter, reach=fitter.reach * _SCOUT_REACH / _REACH), list(windows), engine
+            scout = _thrifty(self.method, _SCOUT_SAMPLES, _SCOUT_TOLERANCE)
+            far = replace(
+                fitter, reach=fitter.reach * _SCOUT_REACH / _REACH, methods=(cast("Step", scout),)
             )
+            start = _common(far, list(windows), engine)
         number = len(windows)
+        together = patches(windows)
+
+        def fit(patch: Window) -> list[BlockFit]:
+            near = fitter.reading(patch, start)
+            return [near.fit(windows[w], w, start) for w in together[patch]]
+
         blocks: list[BlockFit] = []
-        fit: Callable[[Window], BlockFit] = lambda w: fitter.fit(windows[w], w, start)  # noqa: E731
-        for done, (_, block) in enumerate(engine.map(fit, windows), start=1):
-            blocks.append(block)
+        for _, found in engine.map(fit, together):
+            blocks += found
             if progress is not None:
-                progress(done, number)
-        blocks = _without_outliers(blocks)
+                progress(len(blocks), number)
+        blocks = _without_outliers(sorted(blocks, key=lambda b: b.index))
         good = [b for b in blocks if b.verdict == "ok"]
         if not good:
             said = ", ".join(f"{n} {v}" for v, n in counts(blocks).items())
@@ -256,19 +267,25 @@ def _common(
     return x, y, z
 
 
-def _sparing(method: Combined) -> Combined:
-    """Return a method that takes no more pains with a block than a block is worth."""
+def _sparing(method: Combined) -> tuple[Step, ...]:
+    """Return a method that takes no more pains with a block than a block is worth: few, and more."""
+    few, more = (_thrifty(method, n, _BLOCK_TOLERANCE) for n in _BLOCK_SAMPLES)
+    return cast("tuple[Step, ...]", (few,) if few == more else (few, more))
+
+
+def _thrifty(method: Combined, samples: int, tolerance: float) -> Combined:
+    """Return a method with so many samples at most, and a tolerance [px] that is no less."""
     steps = getattr(method, "steps", None)
     if steps is not None:
-        return replace(method, steps=tuple(_sparing(s) for s in steps))  # type: ignore[type-var]
+        return replace(method, steps=tuple(_thrifty(s, samples, tolerance) for s in steps))  # type: ignore[type-var]
     if isinstance(method, RigidMethod):
         method = replace(
             method,
-            tolerance=max(method.tolerance, _BLOCK_TOLERANCE),
+            tolerance=max(method.tolerance, tolerance),
             max_iterations=min(method.max_iterations, _BLOCK_ITERATIONS),
         )
     if isinstance(method, Sampled):
-        return replace(method, samples=min(method.samples, _BLOCK_SAMPLES))
+        return replace(method, samples=min(method.samples, samples))
     return method
 
 
@@ -300,10 +317,21 @@ def _without_outliers(blocks: list[BlockFit]) -> list[BlockFit]:
     return out
 
 
+def _worth_another(field: ShiftField, blocks: list[BlockFit], *, side: float, pixel: float) -> bool:
+    """Tell whether shifts within a block of a side [m] differ by so much that blocks should be looked at again.
+
+    What differs evenly by D scatters by D / sqrt(12). It is lost from the variance that is left in blocks.
+    """
+    flat, up = field.differs_within(side)
+    left = float(np.median([b.nmad_after for b in blocks if b.verdict == "ok"]))
+    scatter = (up**2 + (_STEEP * flat) ** 2) / 12.0
+    return flat > _DIFFERENT * pixel or scatter > 2.0 * _GAIN * left**2
+
+
 def _gained(after: list[BlockFit]) -> bool:
-    """Tell whether what blocks of a further pass find is more than they do not know."""
+    """Tell whether what blocks of a further pass find, in x, y or z, is more than they do not know."""
     shifts = np.array([b.shift for b in after if b.verdict == "ok"])
     errors = np.array([b.error for b in after if b.verdict == "ok"])
     if not len(shifts):
         return False
-    return bool(np.median((shifts / errors) ** 2) > 2.0 * math.log(2.0))
+    return bool(np.median((shifts / errors) ** 2, axis=0).max() > 2.0 * math.log(2.0))

@@ -84,7 +84,7 @@ class ShiftField:
         """Return the shifts (3, ...) at places of any shape [m]."""
         x, y = np.broadcast_arrays(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
         u, v = _unit(self.bounds, x.reshape(-1), y.reshape(-1))
-        found = (self.basis.at(u, v) @ self.coefficients.T).T.reshape(3, *x.shape)
+        found = self.basis.sum_at(u, v, self.coefficients).reshape(3, *x.shape)
         return np.where(np.isfinite(x) & np.isfinite(y), found, np.nan)
 
     def errors_at(self, x: ArrayLike, y: ArrayLike) -> Float:
@@ -99,8 +99,8 @@ class ShiftField:
         found += p * ((1 - q) * e[:, i + 1, j] + q * e[:, i + 1, j + 1])
         return np.where(np.isfinite(x) & np.isfinite(y), found.reshape(3, *x.shape), np.nan)
 
-    def differs_within(self, side: float) -> float:
-        """Return how much horizontal shifts differ across a square of some side, where they differ most [m]."""
+    def differs_within(self, side: float) -> tuple[float, float]:
+        """Return how much horizontal shifts, and heights, differ across a square of some side, at most [m]."""
         west, south, east, north = self.bounds
         counts = (
             min(max(math.ceil((b - a) / side), 1), 2 * _MOST_CELLS) + 1
@@ -110,8 +110,9 @@ class ShiftField:
             np.linspace(*ends, n)
             for ends, n in zip(((west, east), (south, north)), counts, strict=True)
         )
-        shift = self.at(x[np.newaxis, :], y[:, np.newaxis])[:2]
-        return max(float(np.abs(np.diff(shift, axis=axis)).max()) for axis in (1, 2))
+        shift = self.at(x[np.newaxis, :], y[:, np.newaxis])
+        most = np.max([np.abs(np.diff(shift, axis=k)).max(axis=(1, 2)) for k in (1, 2)], axis=0)
+        return float(most[:2].max()), float(most[2])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the field as numbers and lists."""
@@ -178,6 +179,8 @@ def fit_field(
     FitError
         Where there is no block, or there are too few for the kind that was asked for.
     """
+    from scipy.sparse import csr_array
+
     x, y = places
     number = x.size
     if number == 0:
@@ -204,7 +207,8 @@ def fit_field(
     steps = [np.linspace(0.0, 1.0, _NODES * c + 1) for c in cells]
     v, u = (g.reshape(-1) for g in np.meshgrid(steps[1], steps[0], indexing="ij"))
     design = basis.at(u, v)
-    spread = [np.einsum("ni,ij,nj->n", design, f.covariance, design, optimize=True) for f in found]
+    few = csr_array(design)
+    spread = [np.einsum("ni,ni->n", design, np.asarray(few @ f.covariance)) for f in found]
     nodes = (3, steps[1].size, steps[0].size)
     return ShiftField(
         kind=kind, cells=cells, bounds=bounds, scores=scores,
@@ -234,7 +238,9 @@ def _chosen(  # noqa: PLR0917
         for out in np.unique(fold):
             kept, left = fold != out, fold == out
             for axis, (values, sigma) in enumerate(_columns(shifts, errors)):
-                found = Smoothed.of(basis, seen[kept], values[kept], sigma[kept])
+                found = Smoothed.of(
+                    basis, seen[kept], values[kept], sigma[kept], with_covariance=False
+                )
                 miss[left, axis] = (values[left] - seen[left] @ found.coefficients) / sigma[left]
         scores[kind] = float(np.median(np.abs(miss)))
     # The surprise at a miss, if misses had heavy tails: a block that lies far off surprises all kinds alike.

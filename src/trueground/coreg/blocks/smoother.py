@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from trueground.coreg.blocks.bases import Basis
 
 Float = NDArray[np.float64]
 _STIFFNESS = np.logspace(-8.0, 6.0, 29)  # of the sheet, that are tried, in units of the mean weight
+_AT_FIRST = 4  # every so many-th of them, and those beside the best
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,13 +22,19 @@ class Smoothed:
     coefficients: Float
     """(size,)."""
     covariance: Float
-    """(size, size)."""
+    """(size, size); empty where it was not asked for."""
     scale: float
     """How many times the stated errors the values scatter about it."""
 
     @classmethod
     def of(  # noqa: PLR0917 (values, and what they are regressed on)
-        cls, basis: Basis, design: Float, values: Float, errors: Float
+        cls,
+        basis: Basis,
+        design: Float,
+        values: Float,
+        errors: Float,
+        *,
+        with_covariance: bool = True,
     ) -> Smoothed:
         r"""Regress values (n,) with standard errors (n,) on a basis, of which each sees a row of the design (n, size).
 
@@ -38,7 +46,9 @@ class Smoothed:
         penalty = basis.penalty()
         weights = errors**-2.0
         weights = weights / weights.mean()
-        solution, inverse, spread = _likeliest(design, penalty, values, weights, basis.free)
+        solution, inverse, spread = _likeliest(
+            design, penalty, values, weights, basis.free, with_covariance=with_covariance
+        )
         stated = float(np.mean(errors**-2.0)) ** -0.5
         return cls(
             coefficients=solution, covariance=inverse * spread,
@@ -47,10 +57,23 @@ class Smoothed:
 
 
 def _likeliest(  # noqa: PLR0917
-    design: Float, penalty: Float, values: Float, weights: Float, free: int
+    design: Float,
+    penalty: Float,
+    values: Float,
+    weights: Float,
+    free: int,
+    *,
+    with_covariance: bool,
 ) -> tuple[Float, Float, float]:
-    """Return solution, inverse of the normal matrix and variance of unit weight, at the likeliest stiffness."""
-    gram = (design * weights[:, np.newaxis]).T @ design
+    """Return solution, inverse of the normal matrix and variance of unit weight, at the likeliest stiffness.
+
+    Splines reach a few neighbours: of the matrix, a band alone is not 0.
+    """
+    from scipy.linalg import cho_solve_banded, cholesky_banded
+    from scipy.sparse import csr_array
+
+    seen = csr_array(design * np.sqrt(weights)[:, np.newaxis])
+    gram = np.asarray((seen.T @ seen).toarray())
     right = design.T @ (weights * values)
     energy = float(weights @ values**2)
     number = max(float(values.size - free), 1.0)
@@ -58,25 +81,42 @@ def _likeliest(  # noqa: PLR0917
         inverse = np.asarray(np.linalg.pinv(gram, hermitian=True), dtype=np.float64)
         return inverse @ right, inverse, max(energy - float(right @ inverse @ right), 0.0) / number
     unit = float(np.trace(gram) / np.trace(penalty))
-    # gram + stiffness penalty = R (1 + (stiffness - unit) M) R' with M diagonal: one look for all stiffnesses.
-    root = np.linalg.cholesky(_firm(gram + unit * penalty))
-    back = np.linalg.inv(root)
-    bends, ways = np.linalg.eigh(back @ penalty @ back.T)
-    bends = np.clip(bends, 0.0, 1.0 / unit)
-    half = (ways.T @ (back @ right)) ** 2
-    stiffness = _STIFFNESS[:, np.newaxis] * unit
-    sizes = 1.0 + (stiffness - unit) * bends
-    spread = np.maximum(energy - (half / sizes).sum(axis=1), 1e-12 * energy + 1e-300) / number
-    deviance = number * np.log(spread) + np.log(sizes).sum(axis=1)
-    deviance -= (len(gram) - free) * np.log(stiffness[:, 0])
-    best = int(np.argmin(deviance))
-    turned = back.T @ ways
-    inverse = (turned / sizes[best]) @ turned.T
-    return inverse @ right, inverse, float(spread[best])
+    known, bending = _banded(_firm(gram, 1e-10), _firm(penalty, 1e-12))
+
+    def tried(k: int) -> tuple[float, float, Float, Float]:
+        """Return deviance, but for what all stiffnesses share, variance of unit weight, root and solution."""
+        stiffness = unit * float(_STIFFNESS[k])
+        root = cholesky_banded(known + stiffness * bending, lower=True, check_finite=False)
+        solution = cho_solve_banded((root, True), right, check_finite=False)
+        spread = max(energy - float(right @ solution), 1e-12 * energy + 1e-300) / number
+        deviance = number * math.log(spread) + 2.0 * float(np.log(root[0]).sum())
+        return deviance - (len(gram) - free) * math.log(stiffness), spread, root, solution
+
+    found = {k: tried(k) for k in range(0, _STIFFNESS.size, _AT_FIRST)}
+    near = min(found, key=lambda k: found[k][0])
+    beside = range(max(near - _AT_FIRST + 1, 0), min(near + _AT_FIRST, _STIFFNESS.size))
+    found |= {k: tried(k) for k in beside if k not in found}
+    _, spread, root, solution = min(found.values(), key=lambda f: f[0])
+    ones = np.eye(len(gram)) if with_covariance else np.empty((0, 0))
+    inverse = cho_solve_banded((root, True), ones) if with_covariance else ones
+    return solution, inverse, spread
 
 
-def _firm(matrix: Float) -> Float:
-    """Return a matrix that has an inverse in the numbers of a computer."""
+def _banded(*matrices: Float) -> list[Float]:
+    """Return symmetric matrices as their diagonals, from the main one down, so many as any of them fills."""
+    rows, cols = np.nonzero(np.any([m != 0.0 for m in matrices], axis=0))
+    width, size = int((rows - cols).max()), len(matrices[0])
+    out = []
+    for matrix in matrices:
+        band = np.zeros((width + 1, size))
+        for k in range(width + 1):
+            band[k, : size - k] = np.diagonal(matrix, -k)
+        out.append(band)
+    return out
+
+
+def _firm(matrix: Float, by: float) -> Float:
+    """Return a matrix that has an inverse in the numbers of a computer: a constant along is one across as well."""
     out = matrix.copy()
-    out[np.diag_indices_from(out)] += 1e-10 * float(np.trace(out)) / len(out)
+    out[np.diag_indices_from(out)] += by * float(np.trace(out)) / len(out)
     return out

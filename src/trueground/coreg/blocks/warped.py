@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,9 +12,10 @@ from pyproj import CRS
 from trueground.coreg.blocks.field import Shifts
 from trueground.coreg.slowly import Slowly
 from trueground.grid import Grid, Window
+from trueground.kernels import separable
 from trueground.projection import project
 from trueground.raster import Raster, computed
-from trueground.sampling import Resampling, check_resampling, sample_surface
+from trueground.sampling import Resampling, check_resampling, sample_surface, surface_in
 from trueground.surface import ComputedSurface
 from trueground.warp import PixelMap
 
@@ -21,6 +23,10 @@ Float = NDArray[np.float64]
 _LATTICE = 32  # px between the corners of a cell on which shifts are interpolated
 _TOLERANCE = 1e-3  # px
 _UP = 1e-3  # m
+_BESIDE = (
+    4  # px read beside the outermost place: what kernels reach, and shifts go beyond those at nodes
+)
+_MOST = 16  # times the pixels of a window, that are read for it at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,13 +56,46 @@ class WarpedDem(ComputedSurface):
         return computed(self, window, self._compute)
 
     def _compute(self, window: Window) -> NDArray[np.float32]:
-        row, col = self._map.at(window)
-        back_row, back_col, up = self._slowly.over(window)
-        height = sample_surface(
+        axes = None if self.resampling == "nearest" else self._map.axes(window)
+        out = np.empty((1, *window.shape), dtype=np.float32)
+        if axes is None or not self._along_axes(window, axes, out[0]):
+            row, col = self._map.at(window)
+            out[0] = self._at(row, col, self._slowly.over(window))
+        return out
+
+    def _at(self, row: Float, col: Float, moves: tuple[Float, ...]) -> Float:
+        back_row, back_col, up = moves
+        return up + sample_surface(
             self.source, row - back_row, col - back_col, resampling=self.resampling
         )
-        out: NDArray[np.float32] = (height + up)[np.newaxis].astype(np.float32)
-        return out
+
+    def _along_axes(
+        self, window: Window, axes: tuple[Float, Float], out: NDArray[np.float32]
+    ) -> bool:
+        """Fill in a window whose rows are rows of the source but for the shifts; not where those differ wildly."""
+        nodes = self._slowly.nodes(window)
+        ends = []
+        for at, back in zip(axes, nodes.values, strict=False):
+            if not np.isfinite(back).all():
+                return False
+            ends += [math.floor(at.min() - back.max()), math.ceil(at.max() - back.min())]
+        top, bottom, left, right = ends
+        below = Window(top, left, bottom - top, right - left).pad(_BESIDE)
+        below = below.intersect(self.source.grid.window)
+        if below.size > _MOST * max(window.size, _LATTICE**2):
+            return False
+        if below.size:
+            values, held = surface_in(self.source, below)
+            separable.drifting(
+                values, held.row, held.col, axes[0].reshape(-1), axes[1].reshape(-1), nodes.values, nodes.first,
+                _LATTICE, (window.row, window.col), self.resampling == "cubic", out,
+            )  # fmt: skip
+        else:
+            out[...] = np.nan
+        row, col = (np.broadcast_to(a, window.shape) for a in axes)
+        for inside, moves in self._slowly.exact(nodes, window):
+            out[inside] = self._at(row[inside], col[inside], moves)
+        return True
 
     def _moves(self, rows: Float, cols: Float) -> tuple[Float, Float, Float]:
         """Return the shift in rows and columns of the source and in height, exactly, at pixels of the result."""
