@@ -102,10 +102,13 @@ class ArrayRaster:
 
     def read(self, window: Window) -> NDArray[Any]:
         """Return a copy of a window; NaN where a raster of real numbers has no data."""
+        if self.grid.window.contains(window):
+            out = self.array[:, *window.slices_in(self.grid.window)].copy()
+            _nodata_to_nan(out, self._stored_nodata)
+            return out
         inside, out = read_inside(self, window)
         if inside.size:
-            out[:, *inside.slices_in(window)] = self.array[:, *inside.slices_in(self.grid.window)]
-            _nodata_to_nan(out, self._stored_nodata)
+            out[:, *inside.slices_in(window)] = self.read(inside)
         return out
 
 
@@ -205,14 +208,17 @@ class FileRaster:
             else:
                 values = np.stack([dataset.read(b, window=cut) for b in dataset.indexes])
             missing = self._missing(dataset, cut, values) if self.dtype.kind == "f" else None
-        if missing is None and inside == window and values.dtype == self.dtype:
-            return values
-        _, out = read_inside(self, window)
+        scales = _scales(dataset) if self.as_float else []
+        is_scaled = any(band != UNSCALED for band in scales)
+        if inside == window and values.dtype == self.dtype and not is_scaled:
+            out = values
+        else:
+            _, out = read_inside(self, window)
+            with np.errstate(over="ignore"):  # a number too large for float32 becomes infinite
+                out[:, *inside.slices_in(window)] = values
         target = out[:, *inside.slices_in(window)]
-        with np.errstate(over="ignore"):  # a number too large for float32 becomes infinite
-            target[...] = values
-        if self.as_float:
-            for band, (scale, offset) in enumerate(_scales(dataset)):
+        if is_scaled:
+            for band, (scale, offset) in enumerate(scales):
                 if (scale, offset) != UNSCALED:
                     target[band] = target[band] * scale + offset
         if missing is not None:
@@ -221,18 +227,24 @@ class FileRaster:
 
     def _missing(
         self, dataset: rasterio.DatasetReader, cut: Any, values: NDArray[Any]
-    ) -> NDArray[np.bool_]:
-        """Find what is no data by the declared value, the mask band or the alpha band."""
-        missing = np.zeros(values.shape, dtype=bool)
+    ) -> NDArray[np.bool_] | None:
+        """Find what is no data by the declared value, the mask band or the alpha band; None where all has data."""
+        found: list[tuple[int, NDArray[np.bool_]]] = []
         for band, (raw, flags) in enumerate(
             zip(dataset.nodatavals, dataset.mask_flag_enums, strict=True)
         ):
             value = held(np.dtype(dataset.dtypes[band]), raw)
-            if value is not None:
-                missing[band] = values[band] == np.asarray(value).astype(dataset.dtypes[band])
+            if value is not None and not np.isnan(value):
+                declared = np.asarray(value).astype(dataset.dtypes[band])
+                found.append((band, values[band] == declared))
             if _masks(flags):
-                missing[band] |= dataset.read_masks(band + 1, window=cut) == 0
-        return missing
+                found.append((band, dataset.read_masks(band + 1, window=cut) == 0))
+        if not any(missing.any() for _, missing in found):
+            return None
+        out = np.zeros(values.shape, dtype=bool)
+        for band, missing in found:
+            out[band] |= missing
+        return out
 
 
 def _masks(flags: list[Any]) -> bool:

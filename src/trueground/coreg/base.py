@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from trueground.coreg.aligned import AlignedDem
 
 Float = NDArray[np.float64]
+_NOT_RIGID = 1e-5  # of a product of its axes
 _MOST_SCALE = 0.1  # by which an alignment may scale; more is no alignment of two DEMs of one ground
 
 
@@ -72,10 +74,10 @@ class Alignment(FitResult, WithStatistics):
             msg = f"matrix of shape {matrix.shape}: must be 4 x 4 finite numbers"
             raise InputError(msg)
         rotation = matrix[:3, :3]
-        scale = float(np.cbrt(np.linalg.det(rotation)))
-        if not abs(scale - 1.0) < _MOST_SCALE or not np.allclose(
-            rotation @ rotation.T, scale**2 * np.eye(3), atol=1e-6
-        ):
+        square = rotation @ rotation.T
+        scale = math.copysign(math.sqrt(np.trace(square) / 3.0), np.linalg.det(rotation))
+        off = np.abs(square - scale**2 * np.eye(3)).max()
+        if not (abs(scale - 1.0) < _MOST_SCALE and off <= _NOT_RIGID):
             msg = (
                 "the matrix is not rigid: its upper left 3 x 3 part must be a rotation, "
                 "or one scaled by less than a tenth"

@@ -9,7 +9,8 @@ import math
 
 import numpy as np
 
-from trueground.kernels import kernel, resample
+from trueground.kernels import fused, kernel, resample
+from trueground.kernels.ground import _C, _H, _PLACES, _R, BATCH, look_up, on_node
 from trueground.kernels.lattice import quadratic_weights
 from trueground.kernels.resample import _keys, _on_node, bilinear_cell
 
@@ -89,7 +90,7 @@ def cubic(source, row0, col0, rows, cols, up, out):
             out[p, q] = value + up
 
 
-@kernel
+@fused
 def drifting(source, row0, col0, rows, cols, nodes, first, step, place, smooth, out):
     """Bilinear or (`smooth`) bicubic surface at rows x cols less what a lattice says, and as much higher.
 
@@ -105,6 +106,8 @@ def drifting(source, row0, col0, rows, cols, nodes, first, step, place, smooth, 
     nodes_along = np.empty((3, nodes.shape[2]))
     line = np.empty((3, width))
     value = np.empty(width)
+    w = np.empty((_PLACES, BATCH))
+    at = np.empty((2, BATCH), dtype=np.uintp)
     for r in range(height):
         y = (place[0] + r + 0.5) / step
         cell = math.floor(y)
@@ -126,7 +129,14 @@ def drifting(source, row0, col0, rows, cols, nodes, first, step, place, smooth, 
             line[1, q] = cols[q] - line[1, q]
         if smooth:
             resample.cubic(source, row0, col0, line[0], line[1], value)
-        else:
-            resample.bilinear(source, row0, col0, line[0], line[1], value)
-        for q in range(width):
-            out[r, q] = value[q] + line[2, q]
+            for q in range(width):
+                out[r, q] = value[q] + line[2, q]
+            continue
+        for begin in range(0, width, BATCH):
+            count = min(BATCH, width - begin)
+            for k in range(count):
+                w[_R, k] = on_node(line[0, begin + k] - 0.5)
+                w[_C, k] = on_node(line[1, begin + k] - 0.5)
+            look_up(source, row0, col0, w, at, count)
+            for k in range(count):
+                out[r, begin + k] = w[_H, k] + line[2, begin + k]

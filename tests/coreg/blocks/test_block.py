@@ -41,7 +41,7 @@ def arrays():
 def fitter(fixed, loose, **changes):
     made = BlockFitter(
         reference=raster(fixed, ON), moving=raster(loose, ON), methods=(NuthKaab(),), crs=UTM33, pixel=10.0,
-        valid=None, weights=None, overlap=5, reach=240.0, min_valid=0.1, vague=0.5,
+        valid=None, weights=None, overlap=5, reach=240.0, min_valid=0.1, vague=0.5, known=0.03,
     )  # fmt: skip
     return replace(made, **changes)
 

@@ -30,7 +30,6 @@ VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 _NONE = (math.nan,) * 3
 _NOWHERE = (0.0, 0.0, 0.0)
 _LEAST_ERROR = 1e-3  # px; what says that it knows better is not believed
-_KNOWN = 0.03  # px of standard error, for which no more cells are looked at
 _TELLING = 3.0  # standard errors of a shift that is more than none
 _WORSE = 1.02  # times the NMAD before, which a fit must not leave
 
@@ -85,6 +84,8 @@ class BlockFitter:
     """Least share of usable cells."""
     vague: float
     """Standard error [px] of a shift above which a block does not count."""
+    known: float
+    """Standard error [px] of a shift that is good enough."""
 
     def reading(self, window: Window, start: tuple[float, float, float] | None) -> BlockFitter:
         """Return the same for blocks within a window [px of the reference], with what they need in memory."""
@@ -137,7 +138,7 @@ class BlockFitter:
             weights = ArrayRaster(array=self.weights.read(outer)[0], grid=part.grid)
         for method in self.methods:
             found = self._tried(said, method, (part, below, weights), start)
-            if found.verdict == "ok" and max(found.error[:2]) <= _KNOWN * self.pixel:
+            if found.verdict == "ok" and max(found.error[:2]) <= self.known * self.pixel:
                 break
             if found.verdict in {"ok", "vague"}:
                 start = found.shift

@@ -34,7 +34,10 @@ from trueground.warp import on_grid
 
 Float = NDArray[np.float64]
 FieldKind = Literal["auto", "constant", "plane", "quadratic", "separable", "smooth"]
-_BLOCK_SAMPLES = 8_000, 30_000  # cells of a block, unless the method asks for fewer
+_BLOCK_SAMPLES = 4_000, 8_000, 30_000  # cells of a block: if there are many, at first, and at most
+_KNOWN = 0.03  # px of standard error, for which no more cells are looked at; of more than
+_MANY = 64  # blocks a field makes a mean, and each may be less certain
+_ALL_SAMPLES = 2_000_000  # cells of all blocks at first
 _BLOCK_TOLERANCE = 0.01  # px, unless the method is laxer
 _SCOUT_SAMPLES, _SCOUT_TOLERANCE = 4_000, 0.2
 _BLOCK_ITERATIONS = 20
@@ -43,8 +46,8 @@ _REACH = 24.0  # px from the start that a shift may lead
 _SCOUT_REACH = 96.0  # px
 _REACH_LATER = 8.0  # px, when a field is known
 _VAGUE = 0.5  # px
-_DIFFERENT = 0.25  # px, of shifts within a block, above which it is looked at again
-_GAIN = 0.02  # of the NMAD in blocks, that is gained when it is
+_BIAS = 0.01  # px, by which the mean of a block may be off its middle, above which it is looked at again
+_NOISIER = 0.2  # of the variance in blocks, that shifts which differ within them may make up
 _STEEP = 0.5  # rise over run of terrain on which shifts tell
 _LEAST_SIDE = 16  # px
 
@@ -155,8 +158,10 @@ class Blockwise:
                 current = WarpedDem(
                     source=moving, shifts=shifts, crs=crs, grid=moving.grid, resampling="cubic"
                 )
+            number = len(_windows(reference.grid.shape, side))
             fitter = BlockFitter(
-                reference=reference, moving=current, methods=_sparing(self.method), crs=crs,
+                reference=reference, moving=current, crs=crs,
+                methods=_sparing(self.method, number), known=_KNOWN * math.sqrt(max(number / _MANY, 1.0)),
                 pixel=pixel, valid=None if valid is None else on_grid(valid, reference.grid, resampling="nearest"),
                 weights=None if weights is None else on_grid(weights, reference.grid, resampling="nearest"),
                 overlap=max(side // 20, 1) if self.overlap == "auto" else self.overlap,
@@ -200,7 +205,12 @@ class Blockwise:
 
         def fit(patch: Window) -> list[BlockFit]:
             near = fitter.reading(patch, start)
-            return [near.fit(windows[w], w, start) for w in together[patch]]
+            found, begin = [], start
+            for window in together[patch]:
+                found.append(near.fit(windows[window], window, begin))
+                if found[-1].verdict == "ok":  # not far from what is found beside it
+                    begin = found[-1].shift
+            return found
 
         blocks: list[BlockFit] = []
         for _, found in engine.map(fit, together):
@@ -267,9 +277,11 @@ def _common(
     return x, y, z
 
 
-def _sparing(method: Combined) -> tuple[Step, ...]:
-    """Return a method that takes no more pains with a block than a block is worth: few, and more."""
-    few, more = (_thrifty(method, n, _BLOCK_TOLERANCE) for n in _BLOCK_SAMPLES)
+def _sparing(method: Combined, blocks: int) -> tuple[Step, ...]:
+    """Return a method that takes no more pains with a block than one of so many is worth: few cells, and more."""
+    least, first, most = _BLOCK_SAMPLES
+    number = min(max(_ALL_SAMPLES // blocks, least), first)
+    few, more = (_thrifty(method, n, _BLOCK_TOLERANCE) for n in (number, most))
     return cast("tuple[Step, ...]", (few,) if few == more else (few, more))
 
 
@@ -320,12 +332,14 @@ def _without_outliers(blocks: list[BlockFit]) -> list[BlockFit]:
 def _worth_another(field: ShiftField, blocks: list[BlockFit], *, side: float, pixel: float) -> bool:
     """Tell whether shifts within a block of a side [m] differ by so much that blocks should be looked at again.
 
-    What differs evenly by D scatters by D / sqrt(12). It is lost from the variance that is left in blocks.
+    Where they bend, their mean is not that of the middle. Where they differ evenly by D they scatter by D / sqrt(12),
+    which is noise to a block: it makes its shift less certain, but not wrong.
     """
+    if field.bias_within(side) > _BIAS * pixel:
+        return True
     flat, up = field.differs_within(side)
     left = float(np.median([b.nmad_after for b in blocks if b.verdict == "ok"]))
-    scatter = (up**2 + (_STEEP * flat) ** 2) / 12.0
-    return flat > _DIFFERENT * pixel or scatter > 2.0 * _GAIN * left**2
+    return (up**2 + (_STEEP * flat) ** 2) / 12.0 > _NOISIER * left**2
 
 
 def _gained(after: list[BlockFit]) -> bool:

@@ -101,9 +101,18 @@ class ShiftField:
 
     def differs_within(self, side: float) -> tuple[float, float]:
         """Return how much horizontal shifts, and heights, differ across a square of some side, at most [m]."""
+        most = self._differences(side, 1)
+        return float(most[:2].max()), float(most[2])
+
+    def bias_within(self, side: float) -> float:
+        """Return how far the mean horizontal shift of a square of some side is off that of its middle, at most [m]."""
+        return float(self._differences(side / 2.0, 2)[:2].max()) / 6.0  # as that of a parabola
+
+    def _differences(self, step: float, order: int) -> Float:
+        """Return the largest difference (3,), or difference of differences, between places a step [m] apart."""
         west, south, east, north = self.bounds
         counts = (
-            min(max(math.ceil((b - a) / side), 1), 2 * _MOST_CELLS) + 1
+            min(max(math.ceil((b - a) / step), order), 4 * _MOST_CELLS) + 1
             for a, b in ((west, east), (south, north))
         )
         x, y = (
@@ -111,8 +120,9 @@ class ShiftField:
             for ends, n in zip(((west, east), (south, north)), counts, strict=True)
         )
         shift = self.at(x[np.newaxis, :], y[:, np.newaxis])
-        most = np.max([np.abs(np.diff(shift, axis=k)).max(axis=(1, 2)) for k in (1, 2)], axis=0)
-        return float(most[:2].max()), float(most[2])
+        return np.max(
+            [np.abs(np.diff(shift, order, axis=k)).max(axis=(1, 2)) for k in (1, 2)], axis=0
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the field as numbers and lists."""

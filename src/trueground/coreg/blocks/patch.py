@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from trueground.grid import Grid, Window
 from trueground.raster import Raster, computed
 
-SIDE = 2048  # px of the reference; larger blocks stand alone
+SIDE = 4096  # px of the reference; larger blocks stand alone. At borders tiles of the file are decoded once more
 _LEAST = 16  # patches, if there are so many blocks: threads share them
-_LARGEST = 1 << 23  # px that are held at once
+_LARGEST = 1 << 25  # px that are held at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

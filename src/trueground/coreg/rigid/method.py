@@ -21,7 +21,8 @@ from trueground.pointcloud import PointCloud
 from trueground.raster import Raster
 
 Float = NDArray[np.float64]
-_ENOUGH = 20_000  # cells that tell how the slopes of both DEMs go together
+_ENOUGH = 20_000  # cells that tell how the slopes of both DEMs go together,
+_EVERY, _FEWEST = 4, 2000  # or every so many-th, if that is not too few
 _FEW_INDEPENDENT = 100  # cells, below which squares of ground are no wider than what hangs together
 _VAGUE = 0.5  # px of standard error of a shift, above which a warning says so
 _LEAST_COMMON = 0.01  # correlation of the slopes of both DEMs in each direction
@@ -173,7 +174,7 @@ class RigidMethod(Sampled, ABC):
         cells = pair.cells
         if pair.points or not self.needs_slopes:
             return cells.slope_x[index], cells.slope_y[index]
-        few = pair.thinned(_ENOUGH)
+        few = pair.thinned(min(_ENOUGH, max(cells.x.size // _EVERY, _FEWEST)))
         slopes, rises = (
             np.stack([few.cells.slope_x, few.cells.slope_y]),
             np.stack(few.slopes_of_moving(found)),
