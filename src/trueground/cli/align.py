@@ -7,7 +7,10 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from trueground.cli.align_sample import SampleOptions
 from trueground.cli.options import DemResampling, Flag, Output, Repeated, usage
+
+_SAMPLE = SampleOptions()
 
 
 def align(
@@ -17,6 +20,7 @@ def align(
     *,
     output: Output,
     method: str = "nuth-kaab",
+    sample: SampleOptions = _SAMPLE,
     blocks: str | None = None,
     overlap: int | None = None,
     field: Literal["auto", "constant", "plane", "quadratic", "separable", "smooth"] = "auto",
@@ -47,6 +51,8 @@ def align(
     """Move an elevation model onto a reference, so that their difference shows change and not misplacement.
 
     Examples: `trueground align reference.tif moving.tif -o aligned.tif --exclude glaciers.gpkg --transform shift.json`;
+    of moderate slopes without blunders `--slope-range 0.1 40 --trim 5`; the same with another choice of cells, to see
+    how much it matters, `--samples 200000 --seed 1`; to the last digit `--tolerance 1e-5 --max-iterations 200`;
     with shifts that differ from place to place `--blocks 500`; onto altimetry `trueground align tracks.csv dem.tif -o
     aligned.tif --points-crs EPSG:4326+5773`
 
@@ -61,8 +67,8 @@ def align(
     method
         How the motion is found: nuth-kaab, lzd, icp, cpd, dh-minimize or vertical-shift; and how heights are corrected:
         deramp, directional-bias or terrain-bias. Several are joined by +, as in "nuth-kaab + deramp"; what is chosen of
-        one comes after a colon, as in deramp:2 (degree), terrain-bias:elevation (or slope, aspect, curvature),
-        directional-bias:sines (or spline), lzd:translation (or rigid, similarity).
+        one comes after a colon, as in vertical-shift:p10 (or median, mean), deramp:2 (degree), terrain-bias:elevation
+        (or slope, aspect, curvature), directional-bias:sines (or spline), lzd:translation (or rigid, similarity).
     blocks
         Align block by block, with blocks of this side: 500 (pixels of the reference) or 5000m. A smooth field of shifts
         is made of them.
@@ -129,7 +135,7 @@ def align(
                 msg = f"{name} is for an alignment block by block: give --blocks too."
                 raise usage(msg)
     AlignJob(
-        reference=reference, moving=moving, output=output, method=method,
+        reference=reference, moving=moving, output=output, method=method, sample=sample,
         blocks=None if blocks is None else BlockOptions.of(
             blocks, overlap=overlap, field=field, passes=passes, min_valid=min_valid,
             table=tiles_table, raster=field_raster,

@@ -20,6 +20,7 @@ from trueground.cli.options import (
 from trueground.errors import FitError, InputError
 
 if TYPE_CHECKING:
+    from trueground.cli.align_sample import SampleOptions
     from trueground.coreg import Alignment, Result
     from trueground.engine import Engine
     from trueground.pointcloud import PointCloud
@@ -97,6 +98,7 @@ class AlignJob:
     moving: str
     output: Path
     method: str
+    sample: SampleOptions
     blocks: BlockOptions | None
     points: PointOptions
     exclude: list[str]
@@ -170,7 +172,7 @@ class AlignJob:
         if self.transform is None:
             return
         given = {
-            "reference": self.reference, "moving": self.moving, "method": self.method,
+            "reference": self.reference, "moving": self.moving, "method": self.method, **self.sample.given,
             "exclude": self.exclude, "include": self.include, "mask": self.mask, "weights": self.weights,
             "initial": None if self.initial is None else str(self.initial),
         }  # fmt: skip
@@ -221,7 +223,7 @@ class AlignJob:
         from trueground.coreg import Blockwise, method_named
 
         try:
-            steps = method_named(self.method)
+            steps = self.sample.of(method_named(self.method))
             if self.blocks is None:
                 return steps
             one = self.blocks
@@ -311,6 +313,7 @@ class AlignJob:
         aligned = found.apply(loose, grid=onto, resampling=self.resampling)
         history = {
             "reference": self.reference, "moving": self.moving, "method": self.method,
+            **{name: str(value) for name, value in self.sample.given.items()},
             "blocks": "" if self.blocks is None else f"{self.blocks.size:g} {self.blocks.unit}",
             "transform": "" if self.blocks is not None else found.to_json(),
             "resampling": self.resampling, "exclude": ", ".join(self.exclude),

@@ -9,7 +9,7 @@ from trueground.kernels import medians as kernel
 from trueground.stats import NMAD_FACTOR
 
 Float = NDArray[np.float64]
-_NEAR = 0.5  # NMADs from the median within which the density of values is counted
+_NEAR = 0.3  # NMADs from the median within which the density of values is counted
 
 
 def weighted_median(values: Float, weights: Float) -> float:
@@ -20,15 +20,28 @@ def weighted_median(values: Float, weights: Float) -> float:
     values, weights
         (n,) finite numbers; weights are not negative.
     """
+    return weighted_quantile(values, weights, 0.5)
+
+
+def weighted_quantile(values: Float, weights: Float, level: float) -> float:
+    """Return the value with a share of the weight below it; NaN where there is none.
+
+    Parameters
+    ----------
+    values, weights
+        (n,) finite numbers; weights are not negative.
+    level
+        Share, above 0 and below 1.
+    """
     if values.size == 0:
         return float("nan")
     if weights.min() == weights.max():
-        return float(np.median(values))
+        return float(np.median(values) if level == 0.5 else np.quantile(values, level))
     order = np.argsort(values)
     below = np.cumsum(weights[order])
-    half = below[-1] / 2.0
-    at = int(np.searchsorted(below, half))
-    if below[at] == half and at + 1 < values.size:
+    share = below[-1] * level
+    at = int(np.searchsorted(below, share))
+    if below[at] == share and at + 1 < values.size:
         return float(values[order[at : at + 2]].mean())
     return float(values[order[at]])
 
@@ -64,8 +77,9 @@ def _group_nmads(values: Float, group: NDArray[np.integer]) -> Float:
 def median_influence(residual: Float, group: NDArray[np.integer], weights: Float) -> Float:
     r"""Return what each value adds to the error of the median of its group.
 
-    It is :math:`w_i \, \mathrm{sign}(r_i) / (2 f \sum w)`, with the density :math:`f` of the residuals at the median
-    counted near it: Hampel et al. (1986), Robust Statistics, section 2.3, doi:10.1002/9781118186435.
+    It is :math:`w_i \, \mathrm{sign}(r_i) / (2 f \sum w)`, with the density :math:`f` of the residuals at the median:
+    Hampel et al. (1986), Robust Statistics, section 2.3, doi:10.1002/9781118186435. It is counted near it, in all
+    groups together, each in units of its NMAD: one group's count is too small to divide by.
 
     Parameters
     ----------
@@ -79,8 +93,9 @@ def median_influence(residual: Float, group: NDArray[np.integer], weights: Float
     number = int(group.max()) + 1
     width = _NEAR * _group_nmads(residual, group)
     near = np.abs(residual) <= width[group]
-    counted = np.bincount(group, weights * near, minlength=number)
-    with np.errstate(divide="ignore", invalid="ignore"):  # all values alike: the median is exact
-        share = np.where(counted > 0.0, width / counted, 0.0)
+    spread_out = width[group] > 0.0  # where all values are alike the median is exact
+    total = np.bincount(group, weights, minlength=number)
+    density = weights @ (near & spread_out) / max(weights @ spread_out, 1e-300)
+    share = width / np.maximum(total * density, 1e-300)
     out: Float = weights * np.sign(residual) * share[group]
     return out

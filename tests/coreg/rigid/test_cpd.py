@@ -11,7 +11,7 @@ from trueground.coreg import METHODS, Cpd
 from trueground.coreg.rigid import cpd
 from trueground.engine import Serial
 from trueground.errors import FitError, InputError
-from trueground.raster import open_raster
+from trueground.raster import ArrayRaster, open_raster
 
 SHIFT = (120.0, -80.0, 5.0)  # 6 and 4 pixels
 
@@ -51,15 +51,29 @@ def test_clouds_belong_to_each_other_as_by_a_dense_matrix(monkeypatch):
     monkeypatch.setattr(cpd, "_BLOCK", 64)
     monkeypatch.setattr(cpd, "_REACH", 9.0)  # nothing is cut off that counts
     sigma, outliers = 30.0, 0.2
-    found = cpd._belonging(x, y, sigma, outliers)
+    counts = rng.uniform(0.1, 3.0, 250)
+    found = cpd._belonging(cpd._Clouds(x, counts, y, 1.0), y, sigma, outliers)
     square = ((x[:, :, np.newaxis] - y[:, np.newaxis, :]) ** 2).sum(axis=0)
     share = np.exp(-square / (2.0 * sigma**2))
     nowhere = (2.0 * np.pi * sigma**2) ** 1.5 * outliers / (1.0 - outliers) * 300 / 250
-    share /= share.sum(axis=1, keepdims=True) + nowhere
+    share *= (counts / (share.sum(axis=1) + nowhere))[:, np.newaxis]
     monkeypatch.undo()
     assert found.weight == pytest.approx(share.sum(axis=0), rel=1e-6, abs=1e-12)
     assert found.points == pytest.approx(x @ share, rel=1e-6, abs=1e-9)
     assert found.square == pytest.approx((share * square).sum(), rel=1e-6)
+
+
+def test_weights_silence_what_is_bad_without_refinement_too():
+    on = grid((300, 300))
+    reference, moving = dem(on), dem(on, (20.0, 10.0, 1.0), seed=2)
+    moving.array[0, :, :150] += 30.0
+    weights = np.full(on.shape, 1.0, dtype=np.float32)
+    weights[:, :160] = 1e-4
+    points = Cpd(motion="translation", refine=False)
+    plain = points.fit(reference, moving)
+    given = points.fit(reference, moving, weights=ArrayRaster(array=weights, grid=on))
+    assert plain.shift_z < -8.0
+    assert given.shift_z == pytest.approx(1.0, abs=1.0)
 
 
 def test_the_same_every_time():

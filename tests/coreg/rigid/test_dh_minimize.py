@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -105,6 +106,19 @@ def test_an_initial_motion_is_where_it_begins_and_is_included():
     found = DhMinimize(search=2.0).fit(reference, moving, initial=near)
     assert found.converged
     assert shift_of(found) == pytest.approx((2_000.0, 100.0, 7.0), abs=0.05)
+
+
+def test_a_wide_scan_holds_no_more_heights_than_a_narrow_one():
+    on = grid((200, 200))
+    reference, moving = dem(on), dem(on, SHIFT)
+    peaks = []
+    for search in (60.0, 240.0):
+        DhMinimize(search=search)  # what is imported late is not counted
+        tracemalloc.start()
+        DhMinimize(search=search, samples=4_000, max_iterations=1).fit(reference, moving)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.5 * peaks[0], peaks  # sixteen times as many shifts
 
 
 def test_does_not_depend_on_threads():

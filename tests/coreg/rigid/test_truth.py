@@ -11,9 +11,8 @@ from scipy.ndimage import gaussian_filter
 
 from known_motion import shift_of, steep
 from known_terrain import ORIGIN, UTM33, dem, grid, height
-from trueground.coreg import Alignment, DhMinimize, Icp, Lzd, NuthKaab, VerticalShift
+from trueground.coreg import Alignment, Lzd, NuthKaab
 from trueground.coreg.base import translation
-from trueground.engine import Serial
 from trueground.errors import FitError, InputError, OverlapError
 from trueground.grid import Grid
 from trueground.pointcloud import PointCloud
@@ -73,6 +72,21 @@ def test_with_noise_of_a_metre(method, spoilt, pair, on):
     # Of 350,000 cells; the standard error that the result states itself is below half of that.
     assert off(result) <= 0.003
     assert max(result.errors[:2]) / PIXEL <= 0.0015
+    # Three standard errors; blunders, that a cubic kernel spreads to one side, drew it by 0.35 m.
+    assert result.shift_z == pytest.approx(SHIFT[2], abs=0.012)
+
+
+@pytest.mark.parametrize("spoilt", ["reference", "moving"])
+@pytest.mark.parametrize("code", [32633, 4326])
+def test_blunders_do_not_lift_a_dem(spoilt, code):
+    """In a cell of the other DEM as well, and where the DEMs count in other systems."""
+    on = grid((300, 320), PIXEL)
+    there = on if code == 32633 else other_grid(on, code, PIXEL)
+    reference, moving = dem(on, surface=steep, noise=0.5), dem(there, SHIFT, surface=steep, seed=5)
+    array = (reference if spoilt == "reference" else moving).array[0]
+    array[np.random.default_rng(0).random(array.shape) < 0.05] += 50.0
+    result = NuthKaab(estimator="robust-gradient").fit(reference, moving)
+    assert result.shift_z == pytest.approx(SHIFT[2], abs=0.02)
 
 
 @each_method
@@ -222,59 +236,6 @@ def test_a_vague_shift_is_flagged():
     two = raster(one.array[0] + 4.0 * noise / noise.std(), on)
     result = NuthKaab(estimator="robust-gradient").fit(one, two)
     assert any("px only" in warning for warning in result.warnings), result.errors
-
-
-@pytest.mark.parametrize("method", [*METHODS, VerticalShift()], ids=lambda m: m.name)
-@pytest.mark.parametrize("length", [0.0, 4.0])
-def test_the_covariance_is_true(method, length):
-    """Scatter of the result over realisations of the noise, against what it says of itself."""
-    on = grid((140, 140), PIXEL)
-    shift = SHIFT if method.needs_slopes else (0.0, 0.0, 2.2)
-    one, two = (dem(on, s, surface=steep).array[0] for s in ((0.0, 0.0, 0.0), shift))
-    rng = np.random.default_rng(1)
-    values, errors = [], []
-    for _ in range(100):
-        noise = rng.normal(size=(240, 240))
-        if length:
-            noise = gaussian_filter(noise, length)
-            noise /= noise.std()
-        spoilt = two + rng.normal(0.0, 0.3, on.shape)
-        result = method.fit(raster(one + noise[50:190, 50:190], on), raster(spoilt, on))
-        values.append([*shift_of(result), *np.radians(result.rotations)])
-        errors.append(np.sqrt(np.diag(result.covariance)))
-    told = np.sqrt(np.mean(np.square(errors), axis=0))
-    known = told > 0.0
-    ratio = told[known] / np.std(values, axis=0)[: told.size][known]
-    # 100 realisations know a scatter to 7 %; what is asked is 0.8 to 1.25 over 300.
-    assert known[2]
-    assert (ratio > 0.75).all(), ratio
-    assert (ratio < 1.35).all(), ratio
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "method", [Icp(motion="translation"), DhMinimize(search=4.0)], ids=lambda m: m.name
-)
-@pytest.mark.parametrize("length", [0, 3])
-def test_errors_are_those_of_many_realisations(method, length):
-    on = grid((200, 200))
-    truth = [dem(on).array[0], dem(on, SHIFT).array[0]]
-    shifts, errors = [], []
-    for seed in range(60):
-        rng = np.random.default_rng(seed)
-        pair = []
-        for values in truth:
-            noise = rng.normal(size=on.shape)
-            if length:
-                noise = gaussian_filter(noise, length, mode="wrap")
-                noise /= noise.std()
-            pair.append(ArrayRaster(array=(values + noise).astype(np.float32), grid=on))
-        found = method.fit(*pair, engine=Serial())
-        shifts.append(shift_of(found))
-        errors.append(found.errors)
-    ratio = np.sqrt(np.mean(np.square(errors), axis=0)) / np.std(shifts, axis=0, ddof=1)
-    assert (ratio > 0.7).all(), ratio  # the scatter of 60 is known to 9 %
-    assert (ratio < 1.4).all(), ratio
 
 
 def test_an_alignment_there_and_back():

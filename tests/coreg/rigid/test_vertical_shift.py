@@ -8,8 +8,8 @@ from affine import Affine
 from pyproj import CRS
 
 from known_terrain import dem, grid
-from trueground.coreg import METHODS, VerticalShift
-from trueground.errors import FitError, OverlapError
+from trueground.coreg import METHODS, Alignment, VerticalShift
+from trueground.errors import FitError, InputError, OverlapError
 from trueground.grid import Grid
 from trueground.raster import ArrayRaster
 from trueground.stats import nmad
@@ -51,6 +51,53 @@ def test_a_reference_in_degrees_is_fine():
         ArrayRaster(array=flat, grid=on), ArrayRaster(array=flat + 1, grid=on)
     )
     assert result.shift_z == -1.0
+
+
+@pytest.mark.parametrize(
+    ("statistic", "expected"),
+    [
+        ("mean", np.mean),
+        ("p10", lambda dh: np.quantile(dh, 0.1)),
+        ("p99.5", lambda dh: np.quantile(dh, 0.995)),
+        (
+            lambda dh: np.sort(dh)[: dh.size // 2].mean(),
+            lambda dh: np.sort(dh)[: dh.size // 2].mean(),
+        ),
+    ],
+    ids=["mean", "p10", "p99.5", "callable"],
+)
+def test_any_statistic(statistic, expected):
+    on = grid((80, 90))
+    reference, moving = dem(on, noise=3.0, seed=1), dem(on, (0, 0, 5.0), noise=3.0, seed=2)
+    dh = (reference.array[0] - moving.array[0].astype(float)).ravel()
+    result = VerticalShift(statistic=statistic).fit(reference, moving)
+    assert result.shift_z == pytest.approx(expected(dh), abs=1e-9)
+    assert 0.0 < result.errors[2] < 0.5
+    assert result.converged
+    assert isinstance(result.parameters["statistic"], str)
+    assert Alignment.from_json(result.to_json()) == result
+
+
+def test_percentiles_know_of_weights_and_functions_say_that_they_do_not():
+    on = grid((80, 90))
+    reference, moving = dem(on, noise=3.0, seed=1), dem(on, (0, 0, 5.0), noise=3.0, seed=2)
+    moving.array[0, :, 45:] -= 100.0
+    weights = np.full(on.shape, 1.0, dtype=np.float32)
+    weights[:, 45:] = 1e-6
+    given = ArrayRaster(array=weights, grid=on)
+    dh = (reference.array[0] - moving.array[0].astype(float))[:, :45]
+    result = VerticalShift(statistic="p25").fit(reference, moving, weights=given)
+    assert result.shift_z == pytest.approx(np.quantile(dh, 0.25), abs=0.01)
+    with pytest.raises(InputError, match="weights and a function"):
+        VerticalShift(statistic=np.mean).fit(reference, moving, weights=given)
+    with pytest.raises(InputError, match="returned nan"):
+        VerticalShift(statistic=lambda dh: np.nan).fit(reference, moving)
+
+
+@pytest.mark.parametrize("statistic", ["mode", "p0", "p100", "p-5", "10", ""])
+def test_statistics_that_are_not_known(statistic):
+    with pytest.raises(InputError, match="median, mean, a percentile"):
+        VerticalShift(statistic=statistic)
 
 
 def test_errors():

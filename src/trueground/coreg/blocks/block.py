@@ -127,7 +127,8 @@ class BlockFitter:
                 "too few",
                 f"{share:.1%} of the cells are usable, {self.min_valid:.1%} are asked for",
             )
-        heights = np.where(usable, heights, np.float32(np.nan))
+        if self.valid is not None:
+            heights = np.where(usable, heights, np.float32(np.nan))
         part = ArrayRaster(array=heights, grid=self._local(grid.crop(outer)))
         try:
             below = self._read_below(part.grid, start, share)
@@ -175,7 +176,7 @@ class BlockFitter:
         moving = ArrayRaster(array=self.moving.read(below)[0], grid=self._local(target.crop(below)))
         inside = right_below.intersect(below)
         there = np.isfinite(moving.array[0][inside.slices_in(below)]).sum() / right_below.size
-        if share * there < self.min_valid or not np.isfinite(moving.array).any():
+        if share * there < self.min_valid or not (there > 0.0 or np.isfinite(moving.array).any()):
             msg = (
                 f"the moving DEM has heights in {there:.1%} of the block: with the reference's holes "
                 f"{share * there:.1%} of the cells are usable, {self.min_valid:.1%} are asked for"

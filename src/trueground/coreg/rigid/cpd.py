@@ -54,7 +54,7 @@ class Cpd(RigidMethod):
     left out, since edges attract each other. :math:`\sigma` begins with three times the distance between points of a
     cloud, so that only what lies within nine of them matters (a KD-tree finds it; memory grows with the sample alone),
     and is kept above one: below, clouds settle where their points happen to lie close. Steps are extrapolated
-    (Anderson).
+    (Anderson). Where cells do not count alike, each :math:`P_{mn}` is multiplied by how much :math:`x_n` does.
 
     What it can tell is limited by its points. A cloud of 5000 has one every 5.7 pixels of a DEM of 400 x 400; with 1 m
     of noise in both DEMs, pixels of 20 m and 7 pixels to go, it was found (12 fits each) to end within 0.6 px
@@ -109,7 +109,7 @@ class Cpd(RigidMethod):
         history: list[dict[str, float]] = []
         for iteration in range(1, self.max_iterations + 1):
             moved = matrix[:3, :3] @ clouds.y + matrix[:3, 3:]
-            step, spread = self._drift(clouds.x, moved, sigma)
+            step, spread = self._drift(clouds, moved, sigma)
             change = abs(max(spread, _LEAST * clouds.spacing) / sigma - 1.0)
             if change > _SETTLED:
                 memory.forget()
@@ -144,9 +144,9 @@ class Cpd(RigidMethod):
         self._rise(sloped, found, self._kept(sloped, found.centroid, dh)[1])
         return replace(found, warnings=self._doubts(sloped, found))
 
-    def _drift(self, x: Float, moved: Float, sigma: float) -> tuple[Float, float]:
+    def _drift(self, clouds: _Clouds, moved: Float, sigma: float) -> tuple[Float, float]:
         """Return the motion (7,) that brings a cloud to the points that belong to it, and sigma as it was before."""
-        belonging = _belonging(x, moved, sigma, self.outliers)
+        belonging = _belonging(clouds, moved, sigma, self.outliers)
         some = belonging.weight > 0.0
         weight = belonging.weight[some]
         require_samples(np.where(some, 0.0, np.nan), self.least_samples)
@@ -160,6 +160,8 @@ class _Clouds(NamedTuple):
 
     x: Float
     """(3, n) of the reference."""
+    counts: Float
+    """(n,) how much each of them counts."""
     y: Float
     """(3, m) of the moving DEM, where it has been moved to so far."""
     spacing: float
@@ -188,25 +190,26 @@ class _Clouds(NamedTuple):
         low, high = low[:, np.newaxis], high[:, np.newaxis]
         within = ((x[:2] - low > 0.0) & (high - x[:2] > 0.0)).all(axis=0)
         require_samples(np.where(within, 0.0, np.nan), RigidMethod.least_samples)
-        return cls(x[:, within], y, spacing)
+        return cls(x[:, within], cells.weight[within], y, spacing)
 
 
 class _Belonging(NamedTuple):
     """What of one cloud belongs to the points of another."""
 
     weight: Float
-    """(m,) sum of P over n."""
+    """(m,) sum of c P over n, where c is how much a point of the other cloud counts."""
     points: Float
-    """(3, m) sum of P x."""
+    """(3, m) sum of c P x."""
     square: float
-    """Sum of P times the square of the distance [m^2]."""
+    """Sum of c P times the square of the distance [m^2]."""
 
 
 def _belonging(  # noqa: PLR0917 (two clouds and how they belong)
-    x: Float, moved: Float, sigma: float, outliers: float
+    clouds: _Clouds, moved: Float, sigma: float, outliers: float
 ) -> _Belonging:
     from scipy.spatial import cKDTree
 
+    x = clouds.x
     tree, count = cKDTree(moved.T), moved.shape[1]
     nowhere = (2.0 * np.pi * sigma**2) ** 1.5 * outliers / (1.0 - outliers) * count / x.shape[1]
     weight, points, square = np.zeros(count), np.zeros((3, count)), 0.0
@@ -219,6 +222,7 @@ def _belonging(  # noqa: PLR0917 (two clouds and how they belong)
         off, index = distance[row, k], index[row, k]
         share = np.exp(-0.5 * (off / sigma) ** 2)
         share /= (np.bincount(row, share, part.shape[1]) + nowhere)[row]
+        share *= clouds.counts[first:][row]
         weight += np.bincount(index, share, count)
         points += [np.bincount(index, share * values[row], count) for values in part]
         square += float(share @ off**2)

@@ -29,6 +29,7 @@ _SOME = 60_000  # cells with which the last pixel is approached
 _PLACES = 32  # blocks that the scan looks into, at most
 _STEP = 4.0  # px between the shifts of the scan
 _SCANS = 4  # of which each begins at the border of the one before
+_TOGETHER = 64  # shifts of it for which heights are held at a time
 _NARROW, _WIDE = 0.25, 4.0  # px; least and greatest half width of the parabola
 _RISE = 0.5  # of the square of the statistic, over that half width
 _TRUST = 1.5  # half widths that a step may go
@@ -155,13 +156,14 @@ class DhMinimize(RigidMethod):
     def _spreads(self, pair: Pair, start: Alignment, shifts: Float) -> Float:
         """Return the statistic at shifts (k, 2) [m]; infinity where most cells fall beside the moving DEM."""
         values, counts = np.full(len(shifts), np.inf), np.zeros(len(shifts))
-        heights = pair.heights(start, beside=[(-dx, -dy) for dx, dy in shifts.tolist()])
-        for k, line in enumerate(heights):
-            dh = pair.cells.z - line
-            use = self.within_trim(dh)
-            counts[k] = use.sum()
-            if counts[k] >= self.least_samples:
-                values[k] = spread(dh[use], pair.cells.weight[use], self.statistic)
+        for first in range(0, len(shifts), _TOGETHER):
+            beside = [(-dx, -dy) for dx, dy in shifts[first : first + _TOGETHER].tolist()]
+            for k, line in enumerate(pair.heights(start, beside=beside), first):
+                dh = pair.cells.z - line
+                use = self.within_trim(dh)
+                counts[k] = use.sum()
+                if counts[k] >= self.least_samples:
+                    values[k] = spread(dh[use], pair.cells.weight[use], self.statistic)
         values[counts < 0.5 * counts.max()] = np.inf
         return values
 

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trueground.coreg import motion
-from trueground.coreg.base import Alignment
+from trueground.coreg.base import Alignment, translation
 from trueground.coreg.covariance import clustered, effective_number
 from trueground.coreg.pairs import Pair, require_samples
 from trueground.coreg.plain import Matrix, matrix_of
 from trueground.coreg.rigid.method import RigidMethod, Seen
+from trueground.coreg.rigid.nodes import height_without_blunders
 from trueground.engine import Progress
 from trueground.errors import FitError, InputError, OverlapError
 from trueground.stats import nmad
@@ -25,6 +26,7 @@ Stepper = Callable[[Seen], Float]
 """From the differences to the small motion (7,) that they ask for."""
 _FURTHEST = 1000.0  # px; a step beyond it is no shift but a failure
 _FIRST = 60_000  # cells that are enough on the way there
+_TOLD = 5_000  # cells whose NMAD is told of each iteration
 _WORTH = 3  # times that, and as many iterations, for the way to be gone apart
 _CLOSE = 0.1  # px; the length of a step at which all cells are looked at
 _BACK = 0.5  # of a step, that the next goes back: too much
@@ -47,10 +49,15 @@ class SteppingMethod(RigidMethod):
             with suppress(FitError, OverlapError):
                 found = self._iterated(stepper, few, found, history, _CLOSE, progress)[0]
         found, dh = self._iterated(stepper, pair, found, history, self.tolerance, progress)
-        found = replace(found, iterations=tuple(history), parameters=asdict(self))
-        found = self._measured(found, pair.dh(still), dh)
         covariance, effective = self._covariance(pair, found, dh)
-        found = replace(found, covariance=covariance, effective_samples=effective)
+        if self.needs_slopes and (lift := height_without_blunders(pair, found, dh)):
+            up = np.asarray(translation((0.0, 0.0, lift)))
+            found, dh = replace(found, matrix=matrix_of(up @ np.asarray(found.matrix))), dh - lift
+        found = replace(
+            found, iterations=tuple(history), parameters=asdict(self), covariance=covariance,
+            effective_samples=effective,
+        )  # fmt: skip
+        found = self._measured(found, pair.dh(still), dh)
         return replace(found, warnings=self._doubts(pair, found))
 
     def _stepper(self, pair: Pair) -> Stepper:  # noqa: ARG002 (for those who need it)
@@ -151,5 +158,5 @@ def _line(  # noqa: PLR0917 (what an iteration found)
         "shift_x": found.shift_x, "shift_y": found.shift_y, "shift_z": found.shift_z,
         "rotation_x": about_x, "rotation_y": about_y, "rotation_z": about_z, "scale": found.scale,
         "step": length,
-        "nmad": nmad(dh[:: max(dh.size // _FIRST, 1)]),
+        "nmad": nmad(dh[:: max(dh.size // _TOLD, 1)]),
     }  # fmt: skip
