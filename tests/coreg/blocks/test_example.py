@@ -49,7 +49,9 @@ def test_example_on_files(example, files, tmp_path, capsys):
     example.main([*files, "--output", str(tmp_path / "made" / "here")])
     before, after = told(capsys.readouterr().out)
     assert after < 0.6 * before
-    assert 1.1 < after < 1.5  # the noise of both, of which bilinear resampling leaves a half to all of one
+    assert (
+        1.1 < after < 1.5
+    )  # the noise of both, of which bilinear resampling leaves a half to all of one
     made = tmp_path / "made" / "here"
     for name in ("difference_before", "difference_after", "shifts"):
         assert (made / f"{name}.png").stat().st_size > 10_000

@@ -120,9 +120,8 @@ class ShiftField:
             for ends, n in zip(((west, east), (south, north)), counts, strict=True)
         )
         shift = self.at(x[np.newaxis, :], y[:, np.newaxis])
-        return np.max(
-            [np.abs(np.diff(shift, order, axis=k)).max(axis=(1, 2)) for k in (1, 2)], axis=0
-        )
+        most = [np.abs(np.diff(shift, order, axis=k)).max(axis=(1, 2)) for k in (1, 2)]
+        return np.asarray(np.max(most, axis=0))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the field as numbers and lists."""
