@@ -57,9 +57,11 @@ def _shows_some(grid: Grid, image: Raster, rpc: Rpc, *, dem: Dem) -> bool:
     inner = (np.arange(_NODES) + 0.5) / _NODES
     x, y = grid.xy(inner[:, np.newaxis] * grid.shape[0], inner[np.newaxis, :] * grid.shape[1])
     lon, lat = project(grid.crs, WGS84, x, y)
-    row, col = rpc.project(lon, lat, dem.heights(lon, lat))
+    height = dem.heights(lon, lat)
+    row, col = rpc.project(lon, lat, height)
     rows, cols = image.grid.shape
-    return bool(((row > 0.0) & (row < rows) & (col > 0.0) & (col < cols)).any())  # False for NaN
+    shown = (row > 0.0) & (row < rows) & (col > 0.0) & (col < cols)  # False for NaN
+    return bool((shown & rpc.in_domain(lon, lat, height)).any())  # far away an RPC may say anything
 
 
 def share_with_heights(image: Raster, rpc: Rpc, dem: Dem) -> float:

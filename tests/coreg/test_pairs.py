@@ -13,11 +13,12 @@ from known_terrain import UTM33, dem, grid
 from trueground.coreg import Alignment, NuthKaab, VerticalShift, cells, pairs
 from trueground.coreg.base import translation
 from trueground.coreg.cells import hashed
-from trueground.coreg.pairs import Pair
+from trueground.coreg.pairs import Pair, shared
 from trueground.datum_shift import converted
 from trueground.engine import Serial
 from trueground.errors import DatumError, InputError
 from trueground.grid import Grid, Window
+from trueground.projection import WGS84, project
 from trueground.raster import ArrayRaster
 from trueground.vertical import Datum
 
@@ -266,3 +267,20 @@ def test_what_is_too_large_is_fitted_all_the_same(monkeypatch):
     part = NuthKaab(samples=100_000).fit(reference, moving)
     assert (part.shift_x, part.shift_y) == pytest.approx((whole.shift_x, whole.shift_y), abs=0.02)
     assert part.samples < 200_000 < whole.samples
+
+
+def test_what_is_shared_across_the_antimeridian_is_found_after_a_start_too():
+    """A moving DEM in UTM comes back with longitudes of -180 to 180, and the reference counts beyond 180."""
+    utm = CRS.from_epsg(32660)
+    x, y = (float(v) for v in project(WGS84, utm, 180.0, 60.0))
+    step = 10.0 / 55_800.0, 10.0 / 111_400.0
+    reference = Grid(
+        crs=WGS84, shape=(200, 200),
+        transform=Affine(step[0], 0, 180.0 - 100 * step[0], 0, -step[1], 60.0 + 100 * step[1]),
+    )  # fmt: skip
+    moving = Grid(crs=utm, transform=Affine(10, 0, x - 900, 0, -10, y + 900), shape=(180, 180))
+    plain = shared(reference, moving)
+    started = shared(reference, moving, Alignment.of_shift(30.0, -20.0, 1.0, crs=utm))
+    assert plain.size > 180 * 180
+    assert abs(started.col - plain.col) <= 5
+    assert abs(started.width - plain.width) <= 5

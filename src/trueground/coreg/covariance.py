@@ -157,7 +157,7 @@ def _reaching(sums: Float, share: Float) -> Float:
     power = (np.abs(shares) ** 2).sum(axis=(0, 1))
     kept = 1.0 - kernels @ power / count  # of the variances
     size = np.trace(found, axis1=1, axis2=2) / np.maximum(kept, 1.0 - _MOST_LOST)
-    chosen = _shortest(size, np.sqrt(2.0 * squares @ power) / count)
+    chosen = _shortest(size, np.sqrt(np.maximum(2.0 * squares @ power, 0.0)) / count)
     lost = np.tensordot(shares * kernels[chosen], shares.conj(), axes=((1, 2), (1, 2))).real
     values, vectors = np.linalg.eigh(lost)
     made_good = (vectors / np.sqrt(np.maximum(1.0 - values, 1.0 - _MOST_LOST))) @ vectors.T

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,8 +92,8 @@ class Pair:
             msg = f"{samples} samples: must be at least 1"
             raise InputError(msg)
         use = engine or Threads()
+        moving = one_band(moving)
         if isinstance(reference, PointCloud):
-            moving = one_band(moving)
             if (reference.crs is None) != (moving.grid.crs is None):
                 alone = "the points have" if moving.grid.crs is None else "the DEM has"
                 msg = f"only {alone} a CRS: say that of the other (--points-crs, or gdal_edit.py -a_srs)"
@@ -102,9 +103,9 @@ class Pair:
             cells, parts = _by_tiles(of_points(cloud, crs, valid, weights), moving.grid, crs)
             grid, area = moving.grid, moving.grid.window
         else:
+            reference = one_band(reference)
             if initial is None:
                 check_overlap(reference, moving)
-            reference, moving = one_band(reference), one_band(moving)
             if (reference.grid.crs is None) != (moving.grid.crs is None):
                 alone = "moving" if reference.grid.crs is None else "reference"
                 msg = f"only the {alone} DEM has a CRS: assign that of the other with gdal_edit.py -a_srs"
@@ -285,6 +286,7 @@ def shared(reference: Grid, moving: Grid, initial: Alignment | None = None) -> W
     x, y = np.array([west, east, east, west]), np.array([south, south, north, north])
     if initial is not None:
         x, y, _ = initial.transform(x, y, np.full(4, initial.centroid[2]), crs=reference.crs)
+        x = count_longitudes_as(reference, x)
     row, col = reference.rowcol(x, y)
     if not (np.isfinite(row).all() and np.isfinite(col).all()):
         return reference.window
@@ -298,15 +300,21 @@ def shared(reference: Grid, moving: Grid, initial: Alignment | None = None) -> W
 
 
 def one_band(raster: Raster) -> Raster:
-    """Return a DEM as real numbers; raise where it has several bands.
+    """Return a DEM as real numbers; raise where it has several bands, or is no raster.
 
     Raises
     ------
     InputError
-        With their number.
+        With their number, or with what it is.
     """
     if isinstance(raster, PointCloud):
-        msg = "points can be moved by a rigid motion only: give a raster, or take a method without corrections"
+        msg = (
+            "heights of points cannot be corrected, points can be moved by a rigid motion only: leave out the methods "
+            "that correct, or make the points the reference and correct the raster"
+        )
+        raise InputError(msg)
+    if not isinstance(cast("object", raster), Raster):
+        msg = f"{raster!r:.60} is not a raster, of which a fit is made: give open_raster(...) of it"
         raise InputError(msg)
     raster = as_float(raster)
     check_unit(raster.grid.crs)

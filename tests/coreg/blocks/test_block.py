@@ -6,13 +6,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from affine import Affine
+from pyproj import CRS
 
 from known_field import raster, steep
 from known_terrain import UTM33, dem, grid
 from trueground.coreg import Deramp, NuthKaab, VerticalShift
 from trueground.coreg.blocks.block import BlockFitter, counts
 from trueground.coreg.combine import Combined
-from trueground.grid import Window
+from trueground.grid import Grid, Window
+from trueground.projection import project
 
 ON = grid((300, 300), 10.0)
 SHIFT = (12.0, -7.0, 1.5)
@@ -165,3 +168,21 @@ def test_counts_in_the_order_of_verdicts(arrays):
     good = fitter(*arrays).fit((0, 0), BLOCK, None)
     bad = replace(good, verdict="failed")
     assert counts([bad, good, bad]) == {"ok": 1, "failed": 2}
+
+
+@pytest.mark.parametrize("system", ["EPSG:2225", "EPSG:3413"])
+def test_moving_dem_is_read_where_the_start_leads_in_its_own_system(arrays, system):
+    """In feet, and where north is not up: the same start [m] leads to the same ground."""
+    crs = CRS.from_user_input(system)
+    far = (900.0, -450.0, 0.0)
+    x, y = ON.xy(np.array([175.0]), np.array([175.0]))
+    there = np.ravel(project(UTM33, crs, x - far[0], y - far[1]))
+    pixel = 10.0 / crs.axis_info[0].unit_conversion_factor
+    about = Affine(pixel, 0, there[0] - 300 * pixel, 0, -pixel, there[1] + 300 * pixel)
+    target = Grid(crs=crs, transform=about, shape=(600, 600))
+    made = fitter(*arrays, moving=raster(np.zeros((600, 600), np.float32), target))
+    below = made._below(ON.crop(BLOCK), far, reach=0.0)
+    middle = below.row + below.height / 2.0, below.col + below.width / 2.0
+    np.testing.assert_allclose(middle, 300.0, atol=2.0)
+    near = made._below(ON.crop(BLOCK), far, reach=240.0)
+    assert 2 * 24 - 3 <= near.height - below.height <= 2 * 24 * 1.6 + 8

@@ -148,3 +148,13 @@ def test_one_after_the_other():
     later = two.at(x, y)
     np.testing.assert_allclose(both.at(x, y), later + one.at(x - later[0], y - later[1]))
     np.testing.assert_array_equal(both.errors_at(x, y), two.errors_at(x, y))
+
+
+def test_simple_is_not_preferred_where_it_misses_by_far():
+    """Waves that blocks left out cannot foretell: no kind predicts better, and a constant is off by five errors."""
+    rng = np.random.default_rng(3)
+    u, v = rng.uniform(0.0, 1.0, (2, 40))
+    wave = 5.0 * np.sin(9.0 * u) * np.cos(9.0 * v)
+    shifts = np.column_stack([wave, np.zeros((40, 2))]) + rng.normal(0.0, 1.0, (40, 3))
+    found = fit_field((u * 5000.0, v * 5000.0), shifts, np.ones((40, 3)), size=(640.0, 640.0))
+    assert found.kind == "smooth"

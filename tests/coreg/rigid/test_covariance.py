@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import islice, product
 
 import numpy as np
 import pytest
@@ -143,3 +143,15 @@ def test_what_is_not_known_is_said():
     assert (clustered(0.0 * influence, x, y) == 0.0).all()
     twice = clustered(influence[:, [0, 0]], x, y)
     assert twice == pytest.approx(np.full((2, 2), twice[0, 0]))
+
+
+def test_reaches_that_round_off_calls_alike_are_alike():
+    """The noise between two reaches is a root of a sum of waves that may come out a hair below 0."""
+    rng = np.random.default_rng(0)
+    for number, _ in product((20, 60, 200), range(200)):
+        x, y = rng.uniform(0.0, 1000.0, (2, number))
+        influence = rng.standard_t(2, (number, 3))
+        influence *= np.exp(-((x - 200.0) ** 2 + (y - 300.0) ** 2) / 2e4)[:, np.newaxis]
+        with np.errstate(invalid="raise"):
+            found = clustered(influence, x, np.round(y / 300.0) * 300.0)
+        assert found is None or np.isfinite(found).all()

@@ -19,7 +19,7 @@ from trueground.difference import bounds_as_in
 from trueground.engine import Serial
 from trueground.errors import FitError, OverlapError
 from trueground.grid import Grid, Window
-from trueground.projection import project, same_place
+from trueground.projection import count_longitudes_as, project, same_place
 from trueground.raster import ArrayRaster, Raster
 
 Float = NDArray[np.float64]
@@ -291,12 +291,15 @@ class BlockFitter:
         """Return the window of the moving DEM that lies below a part of the reference, and `reach` [m] around it."""
         target = self._local(self.moving.grid)
         west, south, east, north = bounds_as_in(target, grid)
-        per = _metres(target)
-        dx, dy, by = start[0] / per, start[1] / per, reach / per
-        row, col = target.rowcol(
-            np.array([west - dx - by, east - dx + by, east - dx + by, west - dx - by]),
-            np.array([south - dy - by, south - dy - by, north - dy + by, north - dy + by]),
-        )
+        ends = np.array([[west, east, east, west], [south, south, north, north]])
+        plain = target.crs is None or self.crs is None
+        x, y = ends if plain else project(target.crs, self.crs, *ends)
+        aside = reach * np.array([[-1.0], [1.0]])
+        corners = (x - start[0] + aside).repeat(2, 0), np.tile(y - start[1] + aside, (2, 1))
+        x, y = corners if plain else project(self.crs, target.crs, *corners)
+        row, col = target.rowcol(count_longitudes_as(target, x), y)
+        if not np.isfinite(row + col).all():  # where projections end
+            return target.window
         more = 3 if reach else 0
         top, left = math.floor(row.min()) - more, math.floor(col.min()) - more
         bottom, right = math.ceil(row.max()) + more, math.ceil(col.max()) + more
@@ -313,15 +316,6 @@ class BlockFitter:
         if self.crs is not None and grid.crs is not None:
             x, y = project(grid.crs, self.crs, x, y)
         return float(x[0]), float(y[0])
-
-
-def _metres(grid: Grid) -> float:
-    """Return metres in a unit of a grid's CRS, the fewest."""
-    crs = grid.crs
-    if crs is None or not crs.is_geographic:
-        return 1.0
-    south, north = grid.bounds[1], grid.bounds[3]
-    return 111_320.0 * max(math.cos(math.radians(max(abs(south), abs(north)))), 0.01)
 
 
 def counts(blocks: Mapping[Any, BlockFit] | list[BlockFit]) -> dict[str, int]:

@@ -18,6 +18,7 @@ from trueground.errors import FitError, InputError
 Float = NDArray[np.float64]
 Bounds = tuple[float, float, float, float]
 _NODES = 2  # of the errors in a cell of the splines, along each side
+_FAIR = 1.35  # standard errors: half of all blocks missed by more is twice too many
 _MOST_CELLS = 32  # of the splines along a side
 _FOLDS = 5
 _GAUSS = 0.5 / math.sqrt(3.0)  # widths of a block from its middle
@@ -255,9 +256,11 @@ def _chosen(  # noqa: PLR0917
     # The surprise at a miss, if misses had heavy tails: a block that lies far off surprises all kinds alike.
     lost = {k: np.log1p(m**2).mean(axis=1) for k, m in misses.items()}
     best = min(possible, key=lambda k: lost[k].mean())
+    # What misses by far cannot be preferred for being simple, even if it predicts no worse.
+    fair = {k for k, m in misses.items() if np.median(np.abs(m), axis=0).max() <= _FAIR}
     for kind in possible:
         more = lost[kind] - lost[best]
-        if more.mean() <= more.std() / math.sqrt(more.size):
+        if kind in fair and more.mean() <= more.std() / math.sqrt(more.size):
             return kind
     return best
 
