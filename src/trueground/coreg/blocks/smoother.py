@@ -12,7 +12,7 @@ from trueground.coreg.blocks.bases import Basis
 
 Float = NDArray[np.float64]
 _STIFFNESS = np.logspace(-8.0, 6.0, 29)  # of the sheet, that are tried, in units of the mean weight
-_STATED = 4.0  # degrees of freedom, of which the stated errors count as many
+_TELLING = 8  # degrees of freedom that tell how far values scatter
 _AT_FIRST = 4  # every so many-th of them, and those beside the best
 
 
@@ -53,7 +53,8 @@ class Smoothed:
         stated = float(np.mean(errors**-2.0)) ** -0.5
         # Few values that happen to lie close do not tell that all are better than they say.
         free = max(values.size - basis.free, 0)
-        spread = max(spread, (free * spread + _STATED * stated**2) / (free + _STATED))
+        lack = max(_TELLING - free, 0)
+        spread = max(spread, (free * spread + lack * stated**2) / (free + lack))
         return cls(
             coefficients=solution, covariance=inverse * spread,
             scale=float(np.sqrt(spread)) / stated,
