@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -38,6 +40,25 @@ def test_numbers_and_verdicts_stand_in_the_cells(found):
     figure_png(fig)
 
 
+@pytest.mark.parametrize("shift", [(-460.0, -459.0, 0.0), (12345.25, 12347.5, 1.0)])
+def test_ticks_of_colour_scales_stand_apart(found, shift):
+    blocks = tuple(
+        replace(b, shift=(b.shift[0], shift[0] + (shift[1] - shift[0]) * n / 64.0, 0.0))
+        for n, b in enumerate(found.blocks)
+    )
+    fig = figure(5.2, 6.1)
+    plot_tile_map(replace(found, blocks=blocks), fig.subplots(), axis="y")
+    fig.canvas.draw()
+    scale = fig.axes[1]
+    drawn = [t.get_window_extent() for t in scale.get_xticklabels() if t.get_text()]
+    inside = sorted(
+        (b for b in drawn if scale.bbox.x0 <= (b.x0 + b.x1) / 2.0 <= scale.bbox.x1),
+        key=lambda b: b.x0,
+    )
+    assert len(inside) >= 2
+    assert all(a.x1 < b.x0 for a, b in pairwise(inside))
+
+
 def test_no_minus_nought():
     zero = result("constant", shift=(-0.001, 0.0, 0.0))
     ax = plot_tile_map(zero, figure(5, 5).subplots(), axis="x")
@@ -68,11 +89,12 @@ def test_report_is_made_of_what_was_saved(found):
     saved = json.loads(found.to_json())
     sections = blockwise_sections(saved)
     assert [s.anchor for s in sections] == [
-        "blocks", "verdicts", "passes", "field", "table-of-blocks",
+        "blocks", "arrows", "verdicts", "passes", "field", "table-of-blocks",
     ]  # fmt: skip
-    pictures, verdicts, _, _, table = sections
+    pictures, arrows, verdicts, _, _, table = sections
     assert isinstance(pictures, PicturesSection)
-    assert len(pictures.pictures) == 4
+    assert isinstance(arrows, PicturesSection)
+    assert [len(s.pictures) for s in (pictures, arrows)] == [3, 1]
     assert isinstance(verdicts, TableSection)
     assert [line[:2] for line in verdicts.rows] == [("ok", "62"), ("too few", "2")]
     assert verdicts.rows[1][3] == "a lake"
@@ -80,6 +102,7 @@ def test_report_is_made_of_what_was_saved(found):
     assert len(table.rows) == 64
     assert table.rows[19][0] == "2, 3"
     assert table.rows[5][-1] == "too few"
+    assert "5.00\N{NO-BREAK SPACE}m before any pass" in table.note
     assert table.download is not None
     lines = list(csv.DictReader(io.StringIO(table.download.text)))
     assert float(lines[19]["shift_x"]) == found.blocks[19].shift[0]

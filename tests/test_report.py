@@ -131,6 +131,28 @@ def readable(page: str) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 
+def test_alignment_says_how_sure_it_is(tmp_path: Path) -> None:
+    turned = RESULT | {"rotations": [0.01, -0.02, 0.0], "scale": 1.0}
+    sure = [0.012, 0.34, 0.5, 0.001, 0.002, 0.003]
+    text = readable(alignment(tmp_path / "r.html", result=turned | {"errors": sure}))
+    assert "+10.01 m ± 0.012 m" in text
+    assert "± 0.50 m" in text
+    assert f"+0.01000, {MINUS}0.02000, 0.00000° ± 0.00100, 0.00200, 0.00300°" in text
+    assert "Scale" not in text
+    text = readable(alignment(tmp_path / "r.html"))
+    assert "±" not in text
+    assert "Rotation" not in text
+
+
+def test_pipeline_has_the_matrix_and_errors_of_its_motion(tmp_path: Path) -> None:
+    motion = {"matrix": RESULT["matrix"], "errors": [0.25, 0.5, 0.75], "centroid": [1.0, 2.0, 3.0]}
+    chain = {k: v for k, v in RESULT.items() if k not in ("matrix", "centroid")}
+    text = readable(alignment(tmp_path / "r.html", result=chain | {"alignment": motion}))
+    assert "Matrix 1, 0, 0, 0 0, 1, 0, 0" in text
+    assert "Centroid 1, 2, 3" in text
+    assert "± 0.75 m" in text
+
+
 def test_alignment_says_what_was_done(tmp_path: Path) -> None:
     text = readable(alignment(tmp_path / "r.html", warnings=["Datums differ."]))
     assert (

@@ -10,7 +10,7 @@ from affine import Affine
 from pyproj import CRS, Transformer
 
 from known_terrain import UTM33, dem, grid
-from trueground.coreg import Alignment, NuthKaab, VerticalShift, cells, pairs
+from trueground.coreg import Alignment, Deramp, NuthKaab, VerticalShift, cells, pairs
 from trueground.coreg.base import translation
 from trueground.coreg.cells import hashed
 from trueground.coreg.pairs import Pair, shared
@@ -284,3 +284,11 @@ def test_what_is_shared_across_the_antimeridian_is_found_after_a_start_too():
     assert plain.size > 180 * 180
     assert abs(started.col - plain.col) <= 5
     assert abs(started.width - plain.width) <= 5
+
+
+@pytest.mark.parametrize("method", [NuthKaab(), VerticalShift(), Deramp(), NuthKaab() + Deramp()])
+def test_what_is_no_raster_is_told_how_to_be_one(method):
+    some = dem(grid((30, 30)))
+    for pair_of in (("a.tif", some), (some, "a.tif"), (some, some.array)):
+        with pytest.raises(InputError, match="open_raster"):
+            method.fit(*pair_of)

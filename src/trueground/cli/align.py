@@ -23,9 +23,9 @@ def align(
     sample: SampleOptions = _SAMPLE,
     blocks: str | None = None,
     overlap: int | None = None,
-    field: Literal["auto", "constant", "plane", "quadratic", "separable", "smooth"] = "auto",
-    passes: int = 2,
-    min_valid: float = 0.1,
+    field: Literal["auto", "constant", "plane", "quadratic", "separable", "smooth"] | None = None,
+    passes: int | None = None,
+    min_valid: float | None = None,
     exclude: Repeated = None,
     include: Repeated = None,
     mask: str | None = None,
@@ -75,11 +75,12 @@ def align(
     overlap
         Pixels beside a block that are looked at as well. Default: a twentieth of its side.
     field
-        What the field of shifts is made of; auto: the simplest that predicts blocks left out.
+        What the field of shifts is made of. Default: auto, the simplest that predicts blocks left out.
     passes
         Times that blocks are fitted at most; from the second on with half the side, where the field is no polynomial.
+        Default: 2.
     min_valid
-        Least share of usable cells in a block.
+        Least share of usable cells in a block. Default: 0.1.
     exclude
         Polygons of terrain to leave out, such as glaciers; may be given more than once.
     include
@@ -123,13 +124,17 @@ def align(
     cog
         Write a cloud-optimised GeoTIFF.
     """
-    from trueground.cli.align_job import AlignJob, BlockOptions, PointOptions
+    from trueground.cli.align_inputs import PointOptions
+    from trueground.cli.align_job import AlignJob, BlockOptions
 
     if blocks is None:
         for name, given in (
             ("--tiles-table", tiles_table),
             ("--field-raster", field_raster),
             ("--overlap", overlap),
+            ("--field", field),
+            ("--passes", passes),
+            ("--min-valid", min_valid),
         ):
             if given is not None:
                 msg = f"{name} is for an alignment block by block: give --blocks too."

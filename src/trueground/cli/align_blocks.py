@@ -18,13 +18,17 @@ def write_blocks(  # noqa: PLR0917 (what is written, and where)
     found: Any, options: BlockOptions, grid: Grid, engine: Engine
 ) -> list[Path | None]:
     """Write the table of the blocks and the field as a raster, where they are asked for."""
+    from trueground.coreg.blocks.field_raster import BANDS
     from trueground.writer import write
 
     if options.table is not None:
         write_table(found, options.table)
     if options.raster is not None:
         with console.progress("field") as step:
-            write(found.field_raster(grid), options.raster, engine=engine, progress=step)
+            write(
+                found.field_raster(grid), options.raster, engine=engine, descriptions=BANDS,
+                progress=step,
+            )  # fmt: skip
     return [options.table, options.raster]
 
 
@@ -45,6 +49,7 @@ def write_table(found: BlockwiseAlignment, path: Path) -> None:
 
 def say_blocks(found: BlockwiseAlignment) -> None:
     """Print what the blocks and the field are."""
+    _say_size(found)
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in found.verdicts.items())
     print(f"{len(found.blocks)} blocks of {found.block_px} px: {verdicts}")
     kinds = " then ".join(f.kind for f in found.fields)
@@ -62,3 +67,24 @@ def say_blocks(found: BlockwiseAlignment) -> None:
             f"{found.extrapolated:.0%} of the area lie beyond the good blocks: the field goes on flatly there"
         )
     print(f"field of shifts, {kinds}: {', '.join(spans)}")
+    print(
+        f"NMAD, median over the good blocks: {found.nmad_before:.3f} m before any pass, {found.nmad_after:.3f} m after "
+        "the last and each block's own shift"
+    )
+    if found.statistics:
+        before, after = (found.statistics[when] for when in ("before", "after"))
+        print(
+            f"NMAD on all usable cells: {before['nmad']:.3f} m before, {after['nmad']:.3f} m after the field"
+        )
+
+
+def _say_size(found: BlockwiseAlignment) -> None:
+    """Say what size blocks have, where that is not what was asked for."""
+    first = (found.first_blocks or found.blocks)[0].window
+    asked, unit = (found.parameters[name] for name in ("block_size", "unit"))
+    if unit == "px" and asked == first.width == first.height:
+        return
+    console.note(
+        f"blocks of {asked:g} {unit} were asked for: they are {first.width} x {first.height} px, so that all of the "
+        "reference is cut evenly"
+    )

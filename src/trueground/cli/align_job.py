@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from trueground.cli.align_inputs import AlignInputs, Datums, PointOptions, column
 from trueground.cli.console import console
 from trueground.cli.options import (
     DemResampling,
@@ -27,33 +28,7 @@ if TYPE_CHECKING:
     from trueground.raster import Raster
 
 FieldKind = Literal["auto", "constant", "plane", "quadratic", "separable", "smooth"]
-Datums = tuple[str, str]
-"""What heights of the reference, and of what is moved, are above; empty where nobody said."""
 _TABLES = (".gpkg", ".geojson", ".csv")
-
-
-@dataclass(frozen=True, kw_only=True)
-class PointOptions:
-    """Where a file of points keeps what."""
-
-    x: str | None
-    y: str | None
-    z: str | None
-    sigma: str | None
-    crs: str | None
-    heights: str | None
-
-    @property
-    def given(self) -> bool:
-        """Whether any was given."""
-        return any(v is not None for v in vars(self).values())
-
-    def open(self, path: str, heights: str | None) -> PointCloud:
-        """Read the points."""
-        from trueground.pointfiles import open_points
-
-        columns = {k: _column(getattr(self, k)) for k in ("x", "y", "z", "sigma")}
-        return open_points(path, crs=self.crs, heights=self.heights or heights, **columns)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,11 +38,17 @@ class BlockOptions:
     size: float
     unit: Literal["px", "m"]
     overlap: int | None
-    field: FieldKind
-    passes: int
-    min_valid: float
+    field: FieldKind | None
+    passes: int | None
+    min_valid: float | None
     table: Path | None
     raster: Path | None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What was chosen, by the names of `Blockwise`, whose own choice is what was not."""
+        chosen = {k: getattr(self, k) for k in ("overlap", "field", "passes", "min_valid")}
+        return {k: v for k, v in chosen.items() if v is not None}
 
     @classmethod
     def of(cls, text: str, **others: Any) -> BlockOptions:
@@ -124,7 +105,10 @@ class AlignJob:
         of_points = self._check()
         method = self._method()
         engine = Threads(self.threads)
-        fixed, loose, datums = self._opened(of_points)
+        fixed, loose, datums = AlignInputs(
+            reference=self.reference, moving=self.moving, points=self.points,
+            reference_heights=self.reference_heights, moving_heights=self.moving_heights,
+        ).open(of_points, apart=self.initial is not None)  # fmt: skip
         ground = cast("Raster", loose if of_points[0] else fixed)
         valid = stable_terrain(
             ground.grid, exclude=self.exclude, include=self.include, mask=self.mask
@@ -188,6 +172,10 @@ class AlignJob:
         from trueground.pointfiles import is_point_file
 
         of_points = is_point_file(self.reference), is_point_file(self.moving)
+        for name, points in zip((self.reference, self.moving), of_points, strict=True):
+            if points and not Path(name).exists():
+                msg = f"{name} does not exist; check the path of the points"
+                raise InputError(msg)
         if all(of_points):
             msg = "reference and what is to move are both points: one of them must be a raster."
             raise usage(msg)
@@ -215,8 +203,10 @@ class AlignJob:
         inputs: list[str | Path | None] = [
             self.reference, self.moving, self.mask, self.weights, self.initial, *self.exclude, *self.include,
         ]  # fmt: skip
-        extra = [] if self.blocks is None else [self.blocks.table, self.blocks.raster]
-        outputs_differ_from(inputs, [self.output, self.transform, self.report, *extra])
+        outputs = {"--output": self.output, "--transform": self.transform, "--report": self.report}
+        if self.blocks is not None:
+            outputs |= {"--tiles-table": self.blocks.table, "--field-raster": self.blocks.raster}
+        outputs_differ_from(inputs, outputs)
         return of_points
 
     def _method(self) -> Any:
@@ -226,64 +216,40 @@ class AlignJob:
             steps = self.sample.of(method_named(self.method))
             if self.blocks is None:
                 return steps
-            one = self.blocks
             return Blockwise(
-                steps, block_size=one.size, unit=one.unit, overlap="auto" if one.overlap is None else one.overlap,
-                field=one.field, passes=one.passes, min_valid=one.min_valid,
-            )  # fmt: skip
+                steps, block_size=self.blocks.size, unit=self.blocks.unit, **self.blocks.given
+            )
         except InputError as error:
             raise usage(f"{error}.") from error
 
     def _initial(self) -> Alignment:
-        from trueground.coreg import Alignment
+        from trueground.coreg import Alignment, Chain, Correction, read_result
 
         try:
-            return Alignment.from_json(cast("Path", self.initial).read_text(encoding="utf-8"))
+            found = read_result(cast("Path", self.initial).read_text(encoding="utf-8"))
         except (InputError, UnicodeDecodeError) as error:
             msg = f"{self.initial}: {error}"
             raise InputError(msg) from error
-
-    def _opened(
-        self, of_points: tuple[bool, bool]
-    ) -> tuple[Raster | PointCloud, Raster | PointCloud, Datums]:
-        """Open both, in one datum."""
-        from trueground.datum_shift import (
-            declared_datum,
-            declaring,
-            in_common_datum,
+        if isinstance(found, Chain):
+            console.note(
+                f"{self.initial}: its motion is the beginning; its corrections are not taken"
+            )
+            return found.alignment
+        if isinstance(found, Alignment):
+            return found
+        what = (
+            "corrections of heights" if isinstance(found, Correction) else "shifts block by block"
         )
-        from trueground.difference import check_overlap
-        from trueground.raster import as_float, open_raster
-
-        if not any(of_points):
-            fixed, loose = (as_float(open_raster(p)) for p in (self.reference, self.moving))
-            if self.initial is None:
-                check_overlap(fixed, loose)
-            datums = _datum(fixed, self.reference_heights), _datum(loose, self.moving_heights)
-            loose = in_common_datum(
-                fixed,
-                loose,
-                reference_heights=self.reference_heights,
-                moving_heights=self.moving_heights,
-            )
-            return declaring(fixed, self.reference_heights), loose, datums
-        names = (self.reference, self.moving) if of_points[0] else (self.moving, self.reference)
-        said = self.reference_heights, self.moving_heights
-        of_cloud, of_raster = said if of_points[0] else said[::-1]
-        cloud = self.points.open(names[0], of_cloud)
-        raster = declaring(as_float(open_raster(names[1])), of_raster)
-        if cloud.datum is None and declared_datum(raster) is None:
-            console.warn(
-                "neither the points nor the DEM declare a vertical datum: their heights are taken to be above the same "
-                "surface"
-            )
-        both = "" if cloud.datum is None else cloud.datum.name, _datum(raster, None)
-        return (cloud, raster, both) if of_points[0] else (raster, cloud, both[::-1])
+        msg = (
+            f"{self.initial} holds {found.method}, {what}: --initial takes one motion of the whole, as align writes it "
+            "without --blocks"
+        )
+        raise InputError(msg)
 
     def _write_points(self, found: Result, cloud: PointCloud) -> Path:
         from trueground.pointfiles import write_points
 
-        columns = {k: _column(getattr(self.points, k)) for k in ("x", "y", "z")}
+        columns = {k: column(getattr(self.points, k)) for k in ("x", "y", "z")}
         done = write_points(
             self.moving,
             self.output,
@@ -377,7 +343,8 @@ def _say(found: Result) -> None:
         from trueground.cli.align_blocks import say_blocks
 
         say_blocks(found)
-    elif isinstance(found, Correction):
+        return
+    if isinstance(found, Correction):
         print(f"{found.method}: {found.shape.describe()}")
     else:
         known = found.alignment if isinstance(found, Chain) else found
@@ -398,17 +365,3 @@ def _say(found: Result) -> None:
     print(
         f"NMAD on {found.samples} sampled cells: {found.nmad_before:.3f} m before, {found.nmad_after:.3f} m after"
     )
-
-
-def _datum(raster: Raster, heights: str | None) -> str:
-    """Return the name of what heights are above, as given or declared; empty where nobody says."""
-    from trueground.datum_shift import declared_datum
-    from trueground.vertical import Datum
-
-    datum = declared_datum(raster) if heights is None else Datum.parse(heights)
-    return "" if datum is None else datum.name
-
-
-def _column(name: str | None) -> Any:
-    """Return a column's number where it is one, else its name."""
-    return int(name) if name is not None and name.isdigit() else name

@@ -79,7 +79,8 @@ def apply(
 
     of_points = is_point_file(dem)
     outputs_differ_from(
-        [transform, dem, like, variable], [output if of_points else raster_output(output)]
+        [transform, dem, like, variable],
+        {"--output": output if of_points else raster_output(output)},
     )
     try:
         text = transform.read_text(encoding="utf-8")

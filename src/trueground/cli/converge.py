@@ -114,7 +114,7 @@ def converge(
     if not 2 <= grid <= _LARGEST_GRID:
         msg = f"--grid {grid}: must be from 2 to {_LARGEST_GRID} pixels."
         raise usage(msg)
-    outputs_differ_from([image, dem, rpc], [output, trace_csv])
+    outputs_differ_from([image, dem, rpc], {"--output": output, "--trace-csv": trace_csv})
     check_ending(output, PAGES, "the report is written")
     check_ending(trace_csv, (".csv", ".txt"), "the steps are written")
     model = rpc_of(image, rpc, origin=rpc_origin)

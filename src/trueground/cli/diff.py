@@ -59,7 +59,7 @@ def diff(
     from trueground.vectors import stable_terrain
     from trueground.writer import write
 
-    outputs_differ_from([a, b, *(exclude or [])], [raster_output(output)])
+    outputs_differ_from([a, b, *(exclude or [])], {"--output": raster_output(output)})
     engine = Threads(threads)
     first, second = open_raster(a), open_raster(b)
     check_overlap(first, second)

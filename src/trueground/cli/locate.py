@@ -152,7 +152,8 @@ def locate(
         if wrong:
             raise usage(text)
     outputs_differ_from(
-        [image, dem, points, rpc], [output, None if status is None else raster_output(status)]
+        [image, dem, points, rpc],
+        {"--output": output, "--status": None if status is None else raster_output(status)},
     )
     if not whole:
         check_ending(output, TABLES, "points are written")

@@ -135,7 +135,10 @@ def run(arguments: list[str]) -> int:
         if console.verbose:
             console.traceback()
         place = f"{error.filename}: " if error.filename else ""
-        say_error(f"{place}{error.strerror or error}; check permissions and free space")
+        if isinstance(error, FileNotFoundError):
+            say_error(f"{error.filename or error} does not exist; check its path")
+        else:
+            say_error(f"{place}{error.strerror or error}; check permissions and free space")
     except MemoryError:
         say_error("out of memory; use fewer threads (--threads) or a machine with more")
     except SystemExit as error:

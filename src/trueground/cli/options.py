@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -35,8 +36,17 @@ def usage(text: str) -> CycloptsError:
     return CycloptsError(msg=text)
 
 
-def outputs_differ_from(inputs: list[str | Path | None], outputs: list[Path | None]) -> None:
+def outputs_differ_from(
+    inputs: Sequence[str | Path | None], outputs: Mapping[str, Path | None]
+) -> None:
     """Raise, before any work, where an output would replace an input or could not be written.
+
+    Parameters
+    ----------
+    inputs
+        Files that are read.
+    outputs
+        Files that are written, by what messages call them: the option that names each.
 
     Raises
     ------
@@ -46,16 +56,19 @@ def outputs_differ_from(inputs: list[str | Path | None], outputs: list[Path | No
     from trueground.writer import check_output
 
     taken = {
-        Path(os.path.realpath(f)): str(p) for p in inputs if p is not None for f in _files_of(p)
+        Path(os.path.realpath(f)): f"the input {p}"
+        for p in inputs
+        if p is not None
+        for f in _files_of(p)
     }
-    for output in outputs:
+    for option, output in outputs.items():
         if output is None:
             continue
         place = Path(os.path.realpath(output))
         if place in taken:
-            msg = f"the output {output} is the same file as {taken[place]}; give it another name"
+            msg = f"{option} {output} is the same file as {taken[place]}; give it another name"
             raise InputError(msg)
-        taken[place] = str(output)
+        taken[place] = f"{option} {output}"
         check_output(output)
 
 

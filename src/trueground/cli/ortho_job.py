@@ -94,7 +94,7 @@ def check_outputs(
         check_output(output)
         return
     if storage.tiles is None:
-        outputs_differ_from(list(inputs), list(targets))
+        outputs_differ_from(inputs, {f"output {n}": t for n, t in enumerate(targets, start=1)})
         return
     for target in targets:
         TileStore(folder=target, size=storage.tiles).check(resume=storage.resume)

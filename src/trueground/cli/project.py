@@ -55,7 +55,7 @@ def project(  # noqa: PLR0917 (a point is three numbers)
     if any(given) != all(given) or any(given) == (points is not None):
         msg = "Give either LON, LAT and HEIGHT, or --points."
         raise usage(msg)
-    outputs_differ_from([image, points, rpc], [output])
+    outputs_differ_from([image, points, rpc], {"--output": output})
     check_ending(output, TABLES, "points are written")
     model = rpc_of(image, rpc, origin=rpc_origin)
     names = ("lon", "lat", "height")

@@ -67,8 +67,10 @@ class Quality:
         """Check the outputs and read what is needed, before any work; None where no report is asked for."""
         if self.report is None:
             return None
-        taken: list[str | Path | None] = [*inputs, *targets]
-        outputs_differ_from(taken, [self.report, self.report.with_suffix(".json")])
+        beside = self.report.with_suffix(".json")
+        outputs_differ_from(
+            [*inputs, *targets], {"--report": self.report, "the JSON of --report": beside}
+        )
         return Evidence(
             quality=self, page=self.report, gcps=self._points(), reference=self._image()
         )

@@ -105,7 +105,10 @@ def refine(
     if reference is None and residuals is not None and residuals.suffix.lower() in _GEOJSON:
         msg = f"{residuals}: residuals of given points are written as CSV; give a name that ends in .csv"
         raise InputError(msg)
-    outputs_differ_from([image, gcps, reference, dem, rpc], [output, residuals, report])
+    outputs_differ_from(
+        [image, gcps, reference, dem, rpc],
+        {"--output": output, "--residuals": residuals, "--report": report},
+    )
     check_ending(output, RPC_FILES, "the refined RPC is written")
     row, col = for_file(image, output, keep=rpc is None)
     before = rpc_of(image, rpc, origin=rpc_origin)

@@ -87,7 +87,7 @@ def rpc(
     if crop is not None and not all(map(math.isfinite, crop)):
         msg = f"--crop {crop[0]} {crop[1]}: must be finite numbers, the row and column where the crop starts."
         raise usage(msg)
-    outputs_differ_from([rpc if in_place else image, rpc], [target])
+    outputs_differ_from([rpc if in_place else image, rpc], {"--output": target})
     model = rpc_of(image, rpc, origin=rpc_origin)
     if tagged:
         tag_image(image, target, model, in_place=in_place)

@@ -101,12 +101,15 @@ def uncertainty(
     check_ending(output, _ENDINGS, "areas are written")
     check_ending(report, PAGES, "the report is a page, written")
     outlines = [*(exclude or []), *(include or [])]
-    outputs_differ_from([difference, areas, mask, slope_from, *outlines], [output, report])
+    outputs_differ_from(
+        [difference, areas, mask, slope_from, *outlines], {"--output": output, "--report": report}
+    )
     engine = Threads(threads)
     dh = as_float(open_raster(difference))
     frame = _polygons(read_outlines(areas), areas)
     names = area_names(frame, name)
-    warn_of_outlines_elsewhere(dh.grid, [areas, *outlines])
+    _require_on(dh, frame, names=(difference, areas))
+    warn_of_outlines_elsewhere(dh.grid, outlines)
     unstable = [*(exclude or []), *([] if areas_are_stable else [frame])]
     stable = stable_terrain(dh.grid, exclude=unstable, include=include or [], mask=mask)
     with console.progress("stable terrain") as step, console.timed("stable terrain"):
@@ -204,6 +207,28 @@ def _polygons(frame: gpd.GeoDataFrame, path: str) -> gpd.GeoDataFrame:
             f"{len(frame) - len(inside)} of {len(frame)} features of {path} are no polygons"
         )
     return inside
+
+
+def _require_on(dh: Raster, frame: gpd.GeoDataFrame, *, names: tuple[str, str]) -> None:
+    """Raise where no polygon touches the raster."""
+    from shapely.geometry import box
+
+    from trueground.errors import OverlapError
+    from trueground.vectors import outline_mask
+
+    difference, areas = names
+    placed = outline_mask([frame], dh.grid).outlines
+    if placed.intersects(box(*dh.grid.bounds)).any():
+        return
+    remedy = "check their CRS"
+    if dh.grid.crs is None:
+        remedy = f"{difference} has no CRS: assign it with gdal_edit.py -a_srs"
+    shown = ", ".join(f"{v:.10g}" for v in dh.grid.bounds)
+    msg = (
+        f"no polygon of {areas} touches {difference}, whose bounds are {shown} (west, south, east, north): there is "
+        f"nothing to average over; {remedy}"
+    )
+    raise OverlapError(msg)
 
 
 def _error_by_terrain(

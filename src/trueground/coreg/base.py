@@ -64,7 +64,7 @@ class Alignment(FitResult, WithStatistics):
     """Of the shifts [m] and, where they were found, of rotations about x, y, z [rad] and the scale: 3, 6 or 7 square,
     about `centroid`; 0 for what was not looked for. None where there are too few cells to tell."""
     effective_samples: float = float("nan")
-    """How many independent cells would fix the motion as well."""
+    """Independent cells that would fix the motion as well; more than `samples` where errors of neighbours cancel."""
 
     kind_of_result: ClassVar[str] = "an alignment"
 

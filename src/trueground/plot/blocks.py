@@ -15,6 +15,7 @@ from trueground.plot.style import MINUS, figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 Axis = Literal["x", "y", "z"]
 AXES: tuple[Axis, ...] = ("x", "y", "z")
@@ -22,6 +23,7 @@ _MOST_NUMBERS = 14  # blocks along a side, up to which figures are written into 
 _TEXT = 0.16  # of the height of a cell, of its figures; at most _LARGEST
 _LARGEST = 9.0  # pt
 _DARK = 0.62  # of the colour scale from its middle, where figures turn white
+_TICKS = 4  # spaces between the ticks of a colour scale, at most
 _PIXELS = 240  # of a map of the field, along its longer side
 _NAMES = {"x": "shift x (east)", "y": "shift y (north)", "z": "shift z (up)"}
 _HATCHED = "#9aa0a8"
@@ -89,7 +91,7 @@ def plot_tile_map(result: BlockwiseAlignment, ax: Axes, *, axis: Axis) -> Axes:
     ax.set_ylabel("row of blocks")
     ax.locator_params(integer=True, nbins=min(8, max(values.shape)))
     ax.spines[["top", "right"]].set_visible(True)
-    ax.figure.colorbar(picture, ax=ax, orientation="horizontal", shrink=0.8, pad=0.02)
+    _bar(picture, ax, pad=0.02)
     return ax
 
 
@@ -129,8 +131,16 @@ def plot_field(result: BlockwiseAlignment, ax: Axes, *, axis: Axis = "x") -> Axe
     ax.plot([b.x for b in good], [b.y for b in good], ls="", marker=".", ms=3.0, color="#2b2f36")
     _crosses(result, ax)
     ax.set_title(f"field of {_NAMES[axis]} [m]")
-    ax.figure.colorbar(picture, ax=ax, orientation="horizontal", shrink=0.8, pad=0.04)
+    _bar(picture, ax, pad=0.04)
     return ax
+
+
+def _bar(picture: AxesImage, ax: Axes, *, pad: float) -> None:
+    """Draw the colour scale of a map below it, with so few ticks that long numbers stand apart."""
+    from matplotlib.ticker import MaxNLocator
+
+    style: dict[str, Any] = {"orientation": "horizontal", "shrink": 0.8, "pad": pad}
+    ax.figure.colorbar(picture, ax=ax, ticks=MaxNLocator(nbins=_TICKS), **style)
 
 
 def _scale(values: NDArray[np.float64]) -> tuple[float, float]:

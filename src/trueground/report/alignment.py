@@ -61,6 +61,7 @@ _PARTICULARS = {
     "matrix": "Matrix",
     "centroid": "Centroid",
 }
+_ROUND_OFF = 1e-9  # of a scale that was not looked for
 _GLOSSARY = {
     "nmad": "NMAD: normalised median absolute deviation, a spread that outliers do not move.",
     "le90": "LE90: nine of ten differences are smaller, whatever their sign.",
@@ -159,23 +160,59 @@ def alignment_facts(result: Mapping[str, Any]) -> tuple[Fact, ...]:
     """Return the numbers to be seen first."""
     (x, y, z), unit, (flat, up) = _shift(result)
     before, after = _nmads(result)
-    places = decimals_for([before, after])
-    gain = f"{number(before, decimals=places)} → {quantity(after, decimals=places)}"
+    first, last = (decimals_for([value]) for value in (before, after))
+    gain = f"{number(before, decimals=first)} → {quantity(after, decimals=last)}"
     if result.get("kind") == "blockwise":
         verdicts = result.get("verdicts") or {}
         kinds = [str(f.get("kind")) for f in result.get("fields") or ()]
+        known = (result.get("statistics") or {}).get("before")
+        what = "NMAD of dh" if known else "NMAD of dh, median over the good blocks"
         return (
-            Fact(label="NMAD of dh", value=gain, note=percent_change(before, after)),
+            Fact(label=what, value=gain, note=percent_change(before, after)),
             Fact(label="Blocks", value=str(len(result.get("blocks") or ()))),
             Fact(label="Good blocks", value=str(verdicts.get("ok", 0))),
             Fact(label="Field", value=" then ".join(kinds)),
         )
+    errors = [as_number(e) for e in _motion(result).get("errors") or ()][:3] or [None] * 3
+    shifts = (
+        ("Shift east", x, unit, flat),
+        ("Shift north", y, unit, flat),
+        ("Shift up", z, "m", up),
+    )
     return (
         Fact(label="NMAD of dh", value=gain, note=percent_change(before, after)),
-        Fact(label="Shift east", value=quantity(x, unit, decimals=flat, signed=True)),
-        Fact(label="Shift north", value=quantity(y, unit, decimals=flat, signed=True)),
-        Fact(label="Shift up", value=quantity(z, decimals=up, signed=True)),
+        *(
+            Fact(
+                label=label,
+                value=quantity(value, of, decimals=places, signed=True),
+                note=f"± {quantity(error, of)}" if error else "",
+            )
+            for (label, value, of, places), error in zip(shifts, errors, strict=True)
+        ),
+        *_turned(_motion(result)),
     )
+
+
+def _motion(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what tells of the motion: of a pipeline with corrections, a part of its result."""
+    return result.get("alignment") or result
+
+
+def _turned(motion: Mapping[str, Any]) -> tuple[Fact, ...]:
+    """Return the rotations and the scale that were found, with their standard errors."""
+    angles = [as_number(v) or 0.0 for v in motion.get("rotations") or ()]
+    scale = as_number(motion.get("scale")) or 1.0
+    errors = [as_number(v) for v in motion.get("errors") or ()] + [None] * 7
+    found = []
+    if any(angles):
+        told = ", ".join(number(v, decimals=5, signed=True) for v in angles)
+        sure = ", ".join(number(v, decimals=5) for v in errors[3:6])
+        note = f"± {sure}°" if any(errors[3:6]) else ""
+        found.append(Fact(label="Rotation about x, y, z", value=f"{told}°", note=note))
+    if errors[6] or abs(scale - 1.0) > _ROUND_OFF:
+        note = f"± {number(errors[6], decimals=7)}" if errors[6] else ""
+        found.append(Fact(label="Scale", value=number(scale, decimals=7), note=note))
+    return tuple(found)
 
 
 def alignment_sections(result: Mapping[str, Any], maps: Differences) -> tuple[Section, ...]:
@@ -206,7 +243,7 @@ def closing_sections(
         if value is not None and value not in ("", [], (), {})
     ]
     for name, heading in _PARTICULARS.items():
-        value = result.get(name)
+        value = result.get(name, _motion(result).get(name))
         if value is None or value == {}:
             continue
         if name == "matrix" and isinstance(value, Sequence):

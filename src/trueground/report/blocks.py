@@ -50,6 +50,7 @@ def blockwise_sections(result: Mapping[str, Any]) -> tuple[Section, ...]:
     found = BlockwiseAlignment.from_json(json.dumps(without_nan(result)))
     return (
         _tiles_section(found),
+        _arrows_section(found),
         _verdicts_section(found),
         _passes_section(found),
         _maps_section(found),
@@ -59,29 +60,40 @@ def blockwise_sections(result: Mapping[str, Any]) -> tuple[Section, ...]:
 
 def _tiles_section(found: BlockwiseAlignment) -> PicturesSection:
     rows, cols = found.tiles.verdict.shape
-    height = min(max(_INCHES * rows / cols, 1.5), 1.6 * _INCHES) + 0.9
 
     def drawn(axis: Any) -> Any:
         def draw(fig: Figure) -> None:
             plot_tile_map(found, fig.subplots(), axis=axis)
 
         name = f"Shift {_EAST[axis]} of each block"
-        return figure_picture(draw, (_INCHES, height), alt=f"{name}, as a table in colours")
-
-    def arrows(fig: Figure) -> None:
-        plot_block_arrows(found, fig.subplots())
+        return figure_picture(draw, (_INCHES, _height(found)), alt=f"{name}, as a table in colours")
 
     return PicturesSection(
         anchor="blocks",
         heading="Shifts of the blocks",
         text=f"{rows} by {cols} blocks of {found.block_px} px; metres to add to the moving DEM. White is the median. "
         "Hatched blocks are not used, with the reason in a word: the field goes through them.",
-        pictures=(
-            *(drawn(axis) for axis in AXES),
-            figure_picture(
-                arrows, (_INCHES, height), alt="Arrows of the blocks' horizontal shifts"
-            ),
-        ),
+        pictures=tuple(drawn(axis) for axis in AXES),
+    )
+
+
+def _height(found: BlockwiseAlignment) -> float:
+    """Return the height of a picture of all blocks [inches]."""
+    rows, cols = found.tiles.verdict.shape
+    return float(min(max(_INCHES * rows / cols, 1.5), 1.6 * _INCHES)) + 0.9
+
+
+def _arrows_section(found: BlockwiseAlignment) -> PicturesSection:
+    def arrows(fig: Figure) -> None:
+        plot_block_arrows(found, fig.subplots())
+
+    size = (_INCHES, _height(found))
+    return PicturesSection(
+        anchor="arrows",
+        heading="Where they lead",
+        half=True,
+        plain=True,
+        pictures=(figure_picture(arrows, size, alt="Arrows of the blocks' horizontal shifts"),),
     )
 
 
@@ -112,6 +124,7 @@ def _verdicts_section(found: BlockwiseAlignment) -> TableSection:
     total = len(found.blocks)
     return TableSection(
         anchor="verdicts",
+        half=True,
         heading="Verdicts",
         columns=("Verdict", "Blocks", "Share", "For instance"),
         rows=tuple(
@@ -132,14 +145,14 @@ def _verdicts_section(found: BlockwiseAlignment) -> TableSection:
 def _passes_section(found: BlockwiseAlignment) -> TableSection:
     rows = []
     for n, field in enumerate(found.fields, start=1):
-        misses = ", ".join(f"{k} {number(v)}" for k, v in field.scores.items())
+        misses = "\n".join(f"{k} {number(v)}" for k, v in field.scores.items())
         scatter = ", ".join(number(s) for s in field.scales)
         error = ", ".join(quantity(float(e)) for e in field.errors.mean(axis=(1, 2)))
-        rows.append((str(n), field.kind, misses or "asked for", scatter, error))
+        rows.append((f"{n}: {field.kind}", misses or "asked for", scatter, error))
     return TableSection(
         anchor="passes",
         heading="Passes",
-        columns=("Pass", "Field", "Miss of blocks left out", "Scatter x, y, z", "Error x, y, z"),
+        columns=("Pass and field", "Miss of blocks left out", "Scatter x, y, z", "Error x, y, z"),
         rows=tuple(rows),
         numeric=False,
         note="Misses, in standard errors of the blocks, by what the field could have been made of; 0.67 is what chance "
@@ -151,13 +164,19 @@ def _passes_section(found: BlockwiseAlignment) -> TableSection:
 def _blocks_section(found: BlockwiseAlignment) -> TableSection:
     shown = found.blocks[:_LARGEST_TABLE]
     more = len(found.blocks) - len(shown)
+    last = f" pass {len(found.fields)}" if len(found.fields) > 1 else ""
+    note = f"The first {len(shown)} of {len(found.blocks)} blocks. " if more else ""
+    note += (
+        f"Median of the good blocks' NMAD: {quantity(found.nmad_before)} before any pass, "
+        f"{quantity(found.nmad_after)} after the last and each block's own shift."
+    )
     return TableSection(
         anchor="table-of-blocks",
         heading="Table of the blocks",
-        columns=("Row, column", *(f"Shift {_EAST[a]} [m]" for a in AXES), "Samples", "NMAD before [m]",
-                 "NMAD after [m]", "Verdict"),
+        columns=("Row, column", *(f"Shift {_EAST[a]} [m]" for a in AXES), "Samples",
+                 f"NMAD before{last} [m]", f"NMAD after{last} [m]", "Verdict"),
         rows=tuple(_row(b) for b in shown),
-        note=f"The first {len(shown)} of {len(found.blocks)} blocks." if more else "",
+        note=note,
         download=Download(name="blocks.csv", label="All blocks, with all digits (CSV)", text=_csv(found)),
     )  # fmt: skip
 

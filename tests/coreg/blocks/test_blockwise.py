@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -408,3 +408,32 @@ def test_wrong_configuration_is_refused(wrong, message):
 def test_tiny_blocks_are_refused(small):
     with pytest.raises(InputError, match="at least 16 px"):
         fit(small, 5)
+
+
+def test_one_block_is_no_more_certain_than_it_says():
+    """Nothing is left over to tell the scatter of a single block: its own standard error stands."""
+    on = grid((100, 100), 10.0)
+    found = Blockwise(NuthKaab(), block_size=100).fit(
+        dem(on, noise=0.3), dem(on, (6.0, -4.0, 2.0), noise=0.3, seed=3), engine=Serial()
+    )
+    (block,) = found.blocks
+    stated = np.ravel(found.shifts.errors_at(block.x, block.y))
+    np.testing.assert_allclose(stated, block.error, rtol=1e-6)
+
+
+def test_a_pass_that_fails_leaves_what_the_one_before_found(monkeypatch):
+    reference, moving = pair("bumps", size=400, spoilt=0.0)
+    method = Blockwise(NuthKaab(), block_size=50, field="smooth", passes=1)
+    first = method.fit(reference, moving, engine=Serial())
+    passes, passed = [], Blockwise._pass
+
+    def once(self, *args, **settings):
+        passes.append(settings["kind"])
+        if len(passes) > 1:
+            raise FitError("none of the blocks is good")
+        return passed(self, *args, **settings)
+
+    monkeypatch.setattr(Blockwise, "_pass", once)
+    again = replace(method, passes=2).fit(reference, moving, engine=Serial())
+    assert len(passes) == 2
+    assert again.fields == first.fields or again.to_dict()["fields"] == first.to_dict()["fields"]

@@ -55,6 +55,11 @@ def test_grid_in_degrees_holds_shifts_in_metres():
     np.testing.assert_allclose(found[:3, 20, 30], Known().at(*place), atol=0.02)
 
 
+def test_names_say_what_and_in_which_unit():
+    assert BANDS[0] == "shift_x [m]"
+    assert BANDS[5] == "sigma_z [m]"
+
+
 def test_written_with_names(tmp_path):
     path = write(FIELD, tmp_path / "field.tif", descriptions=BANDS)
     with rasterio.open(path) as file:

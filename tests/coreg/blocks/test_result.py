@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -83,6 +84,19 @@ def test_figures_are_those_of_the_good_blocks(found):
     assert found.nmad_before == 5.0
     assert found.nmad_after == pytest.approx(np.median([1.0 + n / 100.0 for n in good]))
     assert "62 ok, 2 too few" in str(found)
+    assert found.to_dict()["nmad_of"].startswith("median over the good blocks")
+
+
+def test_nmad_before_is_that_of_the_first_pass(found):
+    first = tuple(replace(b, nmad_before=9.0, nmad_after=4.0) for b in found.blocks[:20])
+    twice = replace(found, first_blocks=first)
+    assert (twice.nmad_before, twice.nmad_after) == (9.0, found.nmad_after)
+
+
+def test_what_corrections_do_within_a_block_is_told_to_be_lost(found):
+    assert found.warnings == ()
+    (said,) = replace(found, parameters={"corrections": ("deramp",)}).warnings
+    assert "what deramp adds there" in said
 
 
 def test_extrapolated_is_what_lies_beyond_the_good_blocks(found):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from trueground.coreg.blocks.bases import POLYNOMIALS, Kind
 from trueground.coreg.blocks.block import BlockFit, BlockFitter, counts
 from trueground.coreg.blocks.field import OneAfterTheOther, ShiftField, Shifts, fit_field
+from trueground.coreg.blocks.heights import corrections_of, of_block
 from trueground.coreg.blocks.neighbours import outliers
 from trueground.coreg.blocks.patch import patches
 from trueground.coreg.blocks.result import BlockwiseAlignment
@@ -47,6 +48,7 @@ _SCOUT_REACH = 96.0  # px
 _REACH_LATER = 8.0  # px, when a field is known
 _VAGUE = 0.5  # px
 _BIAS = 0.01  # px, by which the mean of a block may be off its middle, above which it is looked at again
+_WORSE = 0.6  # times as many good blocks: a pass with fewer is no better than that before it
 _NOISIER = 0.2  # of the variance in blocks, that shifts which differ within them may make up
 _STEEP = 0.5  # rise over run of terrain on which shifts tell
 _LEAST_SIDE = 16  # px
@@ -168,7 +170,16 @@ class Blockwise:
                 reach=(_REACH_LATER if turn else _REACH) * max(pixel, pixel_of(moving.grid, crs)),
                 min_valid=self.min_valid, vague=_VAGUE,
             )  # fmt: skip
-            blocks, made = self._pass(fitter, side, use, progress, kind=kind, look_around=not done)
+            try:
+                blocks, made = self._pass(
+                    fitter, side, use, progress, kind=kind, look_around=not done
+                )
+            except FitError:
+                if done:  # blocks of a half tell less than those of the whole did
+                    break
+                raise
+            if done and _good(blocks) < _WORSE * _good(done[-1][1]):
+                break
             if done and kind not in POLYNOMIALS and not _gained(blocks):
                 break
             done.append((made, blocks if shifts is None else _in_all(blocks, shifts)))
@@ -197,7 +208,7 @@ class Blockwise:
         if look_around:
             scout = _thrifty(self.method, _SCOUT_SAMPLES, _SCOUT_TOLERANCE)
             far = replace(
-                fitter, reach=fitter.reach * _SCOUT_REACH / _REACH, methods=(cast("Step", scout),)
+                fitter, reach=fitter.reach * _SCOUT_REACH / _REACH, methods=(of_block(scout),)
             )
             start = _common(far, list(windows), engine)
         number = len(windows)
@@ -247,7 +258,7 @@ class Blockwise:
             k: getattr(self, k)
             for k in ("block_size", "unit", "overlap", "min_valid", "field", "passes")
         }
-        return {"method": repr(self.method), **own}
+        return {"method": repr(self.method), "corrections": corrections_of(self.method), **own}
 
 
 def _windows(shape: tuple[int, int], side: int) -> dict[Window, tuple[int, int]]:
@@ -282,7 +293,7 @@ def _sparing(method: Combined, blocks: int) -> tuple[Step, ...]:
     least, first, most = _BLOCK_SAMPLES
     number = min(max(_ALL_SAMPLES // blocks, least), first)
     few, more = (_thrifty(method, n, _BLOCK_TOLERANCE) for n in (number, most))
-    return cast("tuple[Step, ...]", (few,) if few == more else (few, more))
+    return tuple(of_block(one) for one in ((few,) if few == more else (few, more)))
 
 
 def _thrifty(method: Combined, samples: int, tolerance: float) -> Combined:
@@ -340,6 +351,11 @@ def _worth_another(field: ShiftField, blocks: list[BlockFit], *, side: float, pi
     flat, up = field.differs_within(side)
     left = float(np.median([b.nmad_after for b in blocks if b.verdict == "ok"]))
     return (up**2 + (_STEEP * flat) ** 2) / 12.0 > _NOISIER * left**2
+
+
+def _good(blocks: list[BlockFit]) -> float:
+    """Return the share of good blocks."""
+    return sum(b.verdict == "ok" for b in blocks) / len(blocks)
 
 
 def _gained(after: list[BlockFit]) -> bool:

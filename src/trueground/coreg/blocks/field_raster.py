@@ -17,11 +17,8 @@ from trueground.raster import computed
 from trueground.surface import ComputedSurface
 
 Float = NDArray[np.float64]
-BANDS = (
-    "shift x [m]", "shift y [m]", "shift z [m]",
-    "standard error of shift x [m]", "standard error of shift y [m]", "standard error of shift z [m]",
-)  # fmt: skip
-"""Names of the bands, for `write(..., descriptions=BANDS)`."""
+BANDS = ("shift_x [m]", "shift_y [m]", "shift_z [m]", "sigma_x [m]", "sigma_y [m]", "sigma_z [m]")
+"""Names of the bands, for `write(..., descriptions=BANDS)`: shifts, and their standard errors."""
 _LATTICE = 32  # px between the corners of a cell on which values are interpolated
 _TOLERANCE = 1e-3  # px
 _UP = 1e-3  # m

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 Float = NDArray[np.float64]
+NMAD_OF = "median over the good blocks, before any pass and after the last"
 _ROUNDS = 30
 _SETTLED = 1e-6  # m
 
@@ -65,12 +66,19 @@ class BlockwiseAlignment:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Say where most blocks are not good."""
+        """Say where most blocks are not good, and what of the corrections of blocks does not enter the field."""
+        said = []
         good = sum(b.verdict == "ok" for b in self.blocks)
-        if 2 * good >= len(self.blocks):
-            return ()
-        told = ", ".join(f"{n} {v}" for v, n in self.verdicts.items())
-        return (f"only {good} of {len(self.blocks)} blocks are good ({told})",)
+        if 2 * good < len(self.blocks):
+            told = ", ".join(f"{n} {v}" for v, n in self.verdicts.items())
+            said.append(f"only {good} of {len(self.blocks)} blocks are good ({told})")
+        corrections = self.parameters.get("corrections", ())
+        if corrections:
+            said.append(
+                f"of each block, the shift at its middle alone enters the field, with what {' and '.join(corrections)} "
+                "adds there: how that differs within a block does not"
+            )
+        return tuple(said)
 
     def with_statistics(self, **statistics: Mapping[str, float]) -> BlockwiseAlignment:
         """Return the same result with figures of the differences."""
@@ -91,17 +99,17 @@ class BlockwiseAlignment:
 
     @property
     def samples(self) -> int:
-        """Number of cells used."""
+        """Cells that the good blocks looked at, together; blocks that overlap share some."""
         return sum(b.samples for b in self.blocks if b.verdict == "ok")
 
     @property
     def nmad_before(self) -> float:
-        """Median over the good blocks of their NMAD [m] of reference - moving, before."""
+        """Median over the good blocks of the first pass of their NMAD [m] of reference - moving, before any pass."""
         return self._median("nmad_before", self.first_blocks or self.blocks)
 
     @property
     def nmad_after(self) -> float:
-        """The same after each block's own shift."""
+        """The same over those of the last pass, after each block's own shift."""
         return self._median("nmad_after", self.blocks)
 
     @staticmethod
@@ -113,7 +121,7 @@ class BlockwiseAlignment:
         verdicts = ", ".join(f"{n} {v}" for v, n in self.verdicts.items())
         return (
             f"{self.method}: {' then '.join(f.kind for f in self.fields)} field of {len(self.blocks)} blocks "
-            f"({verdicts}); NMAD {self.nmad_before:.3f} -> {self.nmad_after:.3f} m"
+            f"({verdicts}); median NMAD of the blocks {self.nmad_before:.3f} -> {self.nmad_after:.3f} m"
         )
 
     def apply(
@@ -238,6 +246,7 @@ class BlockwiseAlignment:
             "crs": self.crs,
             "fields": [f.to_dict() for f in self.fields],
             "block_px": self.block_px,
+            "nmad_of": NMAD_OF,
             "nmad_before": number_or_none(self.nmad_before),
             "nmad_after": number_or_none(self.nmad_after),
             "samples": self.samples,

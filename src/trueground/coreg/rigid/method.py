@@ -28,6 +28,8 @@ _VAGUE = 0.5  # px of standard error of a shift, above which a warning says so
 _LEAST_COMMON = 0.01  # correlation of the slopes of both DEMs in each direction
 _SIGNIFICANT = 5.0  # of what chance would make of it
 _UNKNOWN = 5.0  # px of it, above which the terrain does not fix the shift
+_NO_GROUND = -500.0  # m; none on Earth is lower
+_FILLED = 0.01  # share of cells of one same height, above which it may stand for no data
 
 
 class Seen(NamedTuple):
@@ -119,7 +121,14 @@ class RigidMethod(Sampled, ABC):
             slope_range=self.slope_range, with_slopes=self.needs_slopes,
             resampling=self.resampling, initial=initial, engine=engine,
         )  # fmt: skip
-        return self.fit_pair(pair, initial=initial, progress=progress)
+        try:
+            return self.fit_pair(pair, initial=initial, progress=progress)
+        except FitError as error:
+            hint = _undeclared_nodata(pair, initial)
+            if not hint:
+                raise
+            msg = f"{error}; {hint}"
+            raise FitError(msg) from error
 
     @abstractmethod
     def fit_pair(
@@ -216,6 +225,32 @@ class RigidMethod(Sampled, ABC):
                 f"the shift towards {way:.0f} degrees from north is known to {error:.2g} px only",
             )
         return doubts
+
+
+def _undeclared_nodata(pair: Pair, initial: Alignment | None) -> str:
+    """Say where many cells of a DEM have one same height that may stand for no data; nothing where none has."""
+    start = pair.start("none", initial)
+    moving = replace(pair, resampling="nearest").heights(start)[0]
+    raster = "declare it with gdal_edit.py -a_nodata"
+    looked_at = (
+        ("cells of the reference", raster, pair.cells.z),
+        ("cells of the moving DEM", raster, moving - start.shift_z),
+    )
+    if pair.points:
+        looked_at = (
+            ("points", "leave out those of", pair.cells.z),
+            ("cells of the DEM", raster, moving - start.shift_z),
+        )
+    for name, remedy, heights in looked_at:
+        known = np.round(heights[np.isfinite(heights)], 3)
+        values, counts = np.unique(known[(known < _NO_GROUND) | (known == 0.0)], return_counts=True)
+        if counts.size and counts.max() > _FILLED * known.size:
+            value = values[counts.argmax()]
+            return (
+                f"{counts.max() / known.size:.0%} of the {name} have the height {value:.17g} m: if that stands for no "
+                f"data, {remedy} {value:.17g}"
+            )
+    return ""
 
 
 def _worst(pair: Pair, found: Alignment) -> tuple[float, float]:
