@@ -22,6 +22,9 @@ SCRIPTS = (
     "ortho_scale.py",
     "rigid_apply.py",
     "against_xdem.py",
+    "blockwise_xdem.py",
+    "blockwise_truth.py",
+    "blockwise_scale.py",
 )
 
 
