@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from trueground.coreg.combine import Combined
 from trueground.errors import InputError
 from trueground.sampling import Resampling, check_resampling
-from trueground.stats import nmad
+from trueground.stats import NMAD_FACTOR, nmad
 
 Float = NDArray[np.float64]
 
@@ -66,8 +66,9 @@ def figures(dh: Float) -> dict[str, float]:
     """Return median, NMAD and RMSE [m] of differences that are all known."""
     if dh.size == 0:
         return dict.fromkeys(("median", "nmad", "rmse"), float("nan"))
+    median = float(np.median(dh))
     return {
-        "median": float(np.median(dh)),
-        "nmad": nmad(dh),
-        "rmse": float(np.sqrt(np.mean(dh**2))),
+        "median": median,
+        "nmad": NMAD_FACTOR * float(np.median(np.abs(dh - median))),
+        "rmse": float(np.sqrt(dh @ dh / dh.size)),
     }
