@@ -13,39 +13,21 @@ import argparse
 import math
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from known_field import FIELDS, PIXEL, field_error, pair, raster, rms, truth
+from known_field import FIELDS, PIXEL, TrueField, field_error, pair, raster, rms
 from trueground.coreg import Blockwise, NuthKaab
 from trueground.coreg.blocks.warped import WarpedDem
 from trueground.engine import Threads
-from trueground.grid import Grid
 from trueground.stats import nmad
 
 TWO = Threads(2)
 SMOOTH = {"constant", "plane", "quadratic", "bumps"}
 COVERED = 0.60, 0.76
-
-
-@dataclass(frozen=True)
-class TrueField:
-    """The shifts that the pair was made with."""
-
-    name: str
-    on: Grid
-
-    def at(self, x, y):
-        """Return shifts (3, ...) [m]."""
-        return truth(self.name, self.on, np.asarray(x), np.asarray(y))
-
-    def errors_at(self, x, y):
-        """There are none."""
-        return np.zeros((3, *np.broadcast_shapes(np.shape(x), np.shape(y))))
 
 
 def with_a_glacier(reference, moving):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from known_terrain import grid, height
+from trueground.grid import Grid
 from trueground.raster import ArrayRaster
 
 PIXEL = 10.0
@@ -37,6 +40,20 @@ def truth(name, on, x, y):
     west, south, east, north = on.bounds
     shift = FIELDS[name]((x - west) / (east - west), (y - south) / (north - south))
     return np.stack(np.broadcast_arrays(*shift))
+
+
+@dataclass(frozen=True)
+class TrueField:
+    """The shifts that a pair is made with, known everywhere."""
+
+    name: str
+    on: Grid
+
+    def at(self, x, y):
+        return truth(self.name, self.on, np.asarray(x), np.asarray(y))
+
+    def errors_at(self, x, y):
+        return np.zeros((3, *np.broadcast_shapes(np.shape(x), np.shape(y))))
 
 
 def moved(name, on, surface=steep):

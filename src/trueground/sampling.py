@@ -79,8 +79,13 @@ class Held:
         return self.source.nodata
 
     def read(self, window: Window) -> NDArray[Any]:
-        """Return the held values themselves where they are asked for, else read."""
-        return self.values if window == self.window else self.source.read(window)
+        """Return the held values themselves where all of them are asked for, a copy of a part, or else read."""
+        if window == self.window:
+            return self.values
+        if not self.window.contains(window):
+            return self.source.read(window)
+        rows, cols = window.slices_in(self.window)
+        return np.ascontiguousarray(self.values[:, rows, cols])  # as kernels take it
 
 
 def check_resampling(name: str, allowed: tuple[str, ...] = SURFACE) -> None:

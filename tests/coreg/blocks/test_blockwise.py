@@ -9,7 +9,7 @@ import pytest
 from affine import Affine
 from pyproj import CRS
 
-from known_field import PIXEL, field_error, moved, pair, raster, rms, steep, truth
+from known_field import PIXEL, TrueField, field_error, moved, pair, raster, rms, steep
 from known_terrain import UTM33, dem, grid
 from trueground.coreg import Blockwise, Deramp, NuthKaab
 from trueground.coreg.blocks.warped import WarpedDem
@@ -22,18 +22,6 @@ from trueground.surface import ComputedSurface
 from trueground.windowed import computed
 
 TWO = Threads(2)
-
-
-@dataclass(frozen=True)
-class TrueField:
-    name: str
-    on: Grid
-
-    def at(self, x, y):
-        return truth(self.name, self.on, np.asarray(x), np.asarray(y))
-
-    def errors_at(self, x, y):
-        return np.zeros((3, *np.shape(x)))
 
 
 @dataclass(frozen=True)

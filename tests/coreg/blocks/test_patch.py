@@ -7,7 +7,7 @@ import pytest
 
 from known_terrain import grid
 from trueground.coreg.blocks.blockwise import _windows
-from trueground.coreg.blocks.patch import SIDE, Held, patches
+from trueground.coreg.blocks.patch import SIDE, held, patches
 from trueground.grid import Window
 from trueground.raster import ArrayRaster
 
@@ -51,18 +51,18 @@ def test_few_blocks_are_not_put_together():
     [Window(12, 15, 20, 30), Window(0, 0, 90, 120), Window(-5, 100, 30, 40), Window(300, 0, 5, 5)],
 )
 def test_held_values_are_those_of_the_source(window):
-    held = Held.of(SOURCE, Window(10, 10, 50, 60))
-    np.testing.assert_array_equal(held.read(window), SOURCE.read(window))
-    assert (held.grid, held.count, held.dtype) == (ON, 1, SOURCE.dtype)
+    part = held(SOURCE, Window(10, 10, 50, 60))
+    np.testing.assert_array_equal(part.read(window), SOURCE.read(window))
+    assert (part.grid, part.count, part.dtype) == (ON, 1, SOURCE.dtype)
 
 
 def test_it_is_read_once():
     source = Counting()
-    held = Held.of(source, Window(10, 10, 50, 60))
+    part = held(source, Window(10, 10, 50, 60))
     for row in range(10, 50, 5):
-        held.read(Window(row, 20, 10, 40))
+        part.read(Window(row, 20, 10, 40))
     assert source.read_windows == [Window(10, 10, 50, 60)]
 
 
 def test_nothing_is_held_where_there_is_nothing():
-    assert Held.of(SOURCE, Window(-50, 0, 20, 20)) is SOURCE
+    assert held(SOURCE, Window(-50, 0, 20, 20)) is SOURCE

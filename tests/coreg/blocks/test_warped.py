@@ -10,7 +10,7 @@ from affine import Affine
 from pyproj import CRS
 from scipy.ndimage import binary_dilation
 
-from known_field import moved, raster, steep, truth
+from known_field import TrueField, moved, raster, steep, truth
 from known_terrain import UTM33, dem, grid
 from trueground.coreg.base import Alignment
 from trueground.coreg.blocks.warped import WarpedDem
@@ -20,17 +20,10 @@ ON = grid((400, 400), 10.0)
 
 
 @dataclass(frozen=True)
-class Known:
-    """A field that is known everywhere."""
+class Known(TrueField):
+    """A field that is known everywhere, on the grid of these tests."""
 
-    name: str
     on: Grid = ON
-
-    def at(self, x, y):
-        return truth(self.name, self.on, np.asarray(x), np.asarray(y))
-
-    def errors_at(self, x, y):
-        return np.zeros((3, *np.shape(x)))
 
 
 @dataclass(frozen=True)

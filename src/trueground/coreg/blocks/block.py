@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pyproj import CRS
 
 from trueground.coreg.base import Alignment
-from trueground.coreg.blocks.patch import Held
+from trueground.coreg.blocks.patch import held
 from trueground.coreg.cells import metric_crs
 from trueground.coreg.combine import Step
 from trueground.difference import bounds_as_in
@@ -94,10 +94,10 @@ class BlockFitter:
         below = self._below(self._local(grid.crop(outer)), start or _NOWHERE, reach=self.reach)
         return replace(
             self,
-            reference=Held.of(self.reference, outer),
-            moving=Held.of(self.moving, below),
-            valid=None if self.valid is None else Held.of(self.valid, outer),
-            weights=None if self.weights is None else Held.of(self.weights, outer),
+            reference=held(self.reference, outer),
+            moving=held(self.moving, below),
+            valid=None if self.valid is None else held(self.valid, outer),
+            weights=None if self.weights is None else held(self.weights, outer),
         )
 
     def fit(

@@ -4,67 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from trueground.grid import Grid, Window
-from trueground.raster import Raster, computed
+from trueground.grid import Window
+from trueground.raster import Raster
+from trueground.sampling import Held
 
 SIDE = 4096  # px of the reference; larger blocks stand alone. At borders tiles of the file are decoded once more
 _LEAST = 16  # patches, if there are so many blocks: threads share them
 _LARGEST = 1 << 25  # px that are held at once
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
-    """A raster of one band, a window of which is in memory; what lies beyond is read."""
-
-    source: Raster
-    window: Window
-    values: NDArray[Any]
-    """(height, width) of the window."""
-
-    @classmethod
-    def of(cls, source: Raster, window: Window) -> Raster:
-        """Read a window of a raster; leave the raster as it is where that would be too much."""
-        inside = window.intersect(source.grid.window)
-        if not 0 < inside.size <= _LARGEST:
-            return source
-        return cls(source=source, window=inside, values=source.read(inside)[0])
-
-    @property
-    def grid(self) -> Grid:
-        """Grid of the source."""
-        return self.source.grid
-
-    @property
-    def count(self) -> int:
-        """Always one band."""
-        return 1
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the source."""
-        return self.source.dtype
-
-    @property
-    def nodata(self) -> float | None:
-        """Value of the source that stands for no data."""
-        return self.source.nodata
-
-    def read(self, window: Window) -> NDArray[Any]:
-        """Return a window of the source."""
-        return computed(self, window, self._compute)
-
-    def _compute(self, window: Window) -> NDArray[Any]:
-        if not self.window.contains(window):
-            return self.source.read(window)
-        rows, cols = window.slices_in(self.window)
-        return np.ascontiguousarray(self.values[np.newaxis, rows, cols])  # as kernels take it
+def held(source: Raster, window: Window) -> Raster:
+    """Read a window of a raster; leave the raster as it is where that would be too much."""
+    inside = window.intersect(source.grid.window)
+    return Held.of(source, inside) if 0 < inside.size <= _LARGEST else source
 
 
 def patches(windows: Iterable[Window]) -> dict[Window, list[Window]]:
