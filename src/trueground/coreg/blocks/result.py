@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pyproj import CRS
-from pyproj.exceptions import CRSError
 
 from trueground.coreg.blocks.block import BlockFit, counts
 from trueground.coreg.blocks.field import OneAfterTheOther, ShiftField, Shifts
 from trueground.coreg.blocks.field_raster import FieldRaster
 from trueground.coreg.blocks.warped import WarpedDem
-from trueground.coreg.plain import number_or_nan, plain
-from trueground.datum_shift import in_datum_of
-from trueground.errors import InputError
+from trueground.coreg.fit_result import JsonResult, WithStatistics, wkt_of
+from trueground.coreg.moving import dem_to_move
+from trueground.coreg.plain import number_or_nan, number_or_none, plain
 from trueground.grid import Grid, Window
 from trueground.projection import project
-from trueground.raster import Raster, as_float, name_of
+from trueground.raster import Raster
 from trueground.sampling import Resampling
 
 if TYPE_CHECKING:
@@ -35,8 +34,8 @@ _ROUNDS = 30
 _SETTLED = 1e-6  # m
 
 
-@dataclass(frozen=True, kw_only=True)
-class BlockwiseAlignment:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BlockwiseAlignment(JsonResult, WithStatistics):
     """Shifts that differ from place to place."""
 
     fields: tuple[ShiftField, ...]
@@ -51,8 +50,8 @@ class BlockwiseAlignment:
     block_px: int = 0
     """Side of a block [px of the reference]."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    statistics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """Figures of reference - moving on all usable cells, `before` and `after`, where asked for."""
+
+    kind_of_result: ClassVar[str] = "a blockwise alignment"
 
     @property
     def shifts(self) -> Shifts:
@@ -79,10 +78,6 @@ class BlockwiseAlignment:
                 "adds there: how that differs within a block does not"
             )
         return tuple(said)
-
-    def with_statistics(self, **statistics: Mapping[str, float]) -> BlockwiseAlignment:
-        """Return the same result with figures of the differences."""
-        return replace(self, statistics={**self.statistics, **statistics})
 
     @property
     def verdicts(self) -> dict[str, int]:
@@ -138,19 +133,11 @@ class BlockwiseAlignment:
         resampling
             `nearest`, `bilinear` or `cubic`.
         """
-        if dem.count != 1:
-            msg = f"{name_of(dem)} has {dem.count} bands; a DEM has one"
-            raise InputError(msg)
-        if grid is not None:
-            dem = in_datum_of(grid, dem)
         crs = None if self.crs is None else CRS.from_wkt(self.crs)
         return WarpedDem(
-            source=as_float(dem),
-            shifts=self.shifts,
-            crs=crs,
-            grid=grid or dem.grid,
+            source=dem_to_move(dem, grid), shifts=self.shifts, crs=crs, grid=grid or dem.grid,
             resampling=resampling,
-        )
+        )  # fmt: skip
 
     def transform(
         self, x: ArrayLike, y: ArrayLike, z: ArrayLike, *, crs: CRS | None = None
@@ -259,37 +246,18 @@ class BlockwiseAlignment:
         }
 
     def to_json(self) -> str:
-        """Return the result as JSON text, to the last digit."""
+        """Return JSON text, to the last digit, all in one line: of many blocks there are many numbers."""
         return json.dumps(self.to_dict()) + "\n"
 
     @classmethod
-    def from_json(cls, text: str) -> BlockwiseAlignment:
-        """Read what `to_json` wrote.
-
-        Raises
-        ------
-        InputError
-            Where the text is not such JSON.
-        """
-        try:
-            items = json.loads(text)
-            return cls(
-                fields=tuple(ShiftField.from_dict(f) for f in items["fields"]),
-                crs=None if items["crs"] is None else CRS.from_user_input(items["crs"]).to_wkt(),
-                method=str(items["method"]), block_px=int(items["block_px"]),
-                blocks=tuple(_block(b) for b in items["blocks"]),
-                first_blocks=tuple(_block(b) for b in items["first_blocks"]),
-                parameters=dict(items.get("parameters", {})),
-                statistics={k: dict(v) for k, v in items.get("statistics", {}).items()},
-            )  # fmt: skip
-        except (ValueError, KeyError, TypeError, AttributeError, CRSError) as error:
-            msg = f"not a blockwise alignment ({type(error).__name__}: {error}): give JSON that trueground wrote"
-            raise InputError(msg) from error
-
-
-def number_or_none(value: float) -> float | None:
-    """JSON has no NaN."""
-    return value if np.isfinite(value) else None
+    def _from_items(cls, items: Mapping[str, Any]) -> Self:
+        return cls(
+            fields=tuple(ShiftField.from_dict(f) for f in items["fields"]),
+            crs=wkt_of(items), method=str(items["method"]), block_px=int(items["block_px"]),
+            blocks=tuple(_block(b) for b in items["blocks"]),
+            first_blocks=tuple(_block(b) for b in items["first_blocks"]),
+            parameters=dict(items.get("parameters", {})), **cls._statistics_of(items),
+        )  # fmt: skip
 
 
 def _block(items: Mapping[str, Any]) -> BlockFit:
