@@ -208,19 +208,12 @@ class BlockFitter:
 
     def _judged(self, said: Callable[..., BlockFit], found: Any) -> BlockFit:
         """Turn a result into a verdict."""
-        alignment: Alignment | None = (
-            found if isinstance(found, Alignment) else getattr(found, "alignment", None)
-        )
-        x, y, z = found.motion.centroid if alignment is None and found.motion else (math.nan,) * 3
-        if alignment is not None:
-            x, y, z = alignment.centroid
+        alignment: Alignment = found if isinstance(found, Alignment) else found.alignment
+        x, y, z = alignment.centroid
         figures: dict[str, Any] = {
             "samples": found.samples, "nmad_before": found.nmad_before, "nmad_after": found.nmad_after,
             "iterations": len(getattr(found, "iterations", ())),
         }  # fmt: skip
-        if math.isnan(x):  # a correction of heights: there is no place but the block's own
-            empty = said("ok", "")
-            x, y, z = empty.x, empty.y, 0.0
         own = self.crs if self._is_plain else metric_crs(self.reference.grid)
         if found.crs is not None:
             own = CRS.from_wkt(found.crs)
@@ -236,11 +229,15 @@ class BlockFitter:
             x, y = float(here[0][0]), float(here[1][0])
         else:
             shift = float(there[0][0]) - x, float(there[1][0]) - y, float(there[2][0]) - z
-        errors = self._errors(found, alignment)
-        figures |= {"x": x, "y": y, "shift": shift, "error": errors}
-        if alignment is not None:
-            figures["rotation"] = alignment.rotations
-        last = alignment.iterations[-1]["step"] if alignment and alignment.iterations else math.inf
+        errors = self._errors(alignment)
+        figures |= {
+            "x": x,
+            "y": y,
+            "shift": shift,
+            "error": errors,
+            "rotation": alignment.rotations,
+        }
+        last = alignment.iterations[-1]["step"] if alignment.iterations else math.inf
         if not found.converged and not last < max(
             errors
         ):  # to and fro within the error is no matter
@@ -258,19 +255,13 @@ class BlockFitter:
             return said("not better", reason, **figures)
         return said("ok", "", **figures)
 
-    def _errors(self, found: Any, alignment: Alignment | None) -> tuple[float, float, float]:
-        """Return standard errors [m] of the shift; of heights alone, by their scatter over a hundredth of the cells."""
+    def _errors(self, alignment: Alignment) -> tuple[float, float, float]:
+        """Return standard errors [m] of the shift; NaN where they are not known."""
+        if alignment.covariance is None:
+            return _NONE
         least = _LEAST_ERROR * self.pixel
-        if alignment is not None and alignment.covariance is not None:
-            x, y, z = (max(e, least) for e in alignment.errors[:3])
-            return x, y, z
-        if alignment is None:
-            return (
-                least,
-                least,
-                max(found.nmad_after / math.sqrt(max(found.samples / 100.0, 1.0)), least),
-            )
-        return _NONE
+        x, y, z = (max(e, least) for e in alignment.errors[:3])
+        return x, y, z
 
     def _start(self, grid: Grid, start: tuple[float, float, float] | None) -> Alignment | None:
         if start is None:
