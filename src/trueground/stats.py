@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from trueground.engine import Engine, Progress, Threads, reduce_blocks
 from trueground.errors import InputError
 from trueground.grid import Window
+from trueground.kernels import medians
 from trueground.raster import Raster
 from trueground.vectors import usable
 
@@ -29,10 +30,7 @@ def nmad(values: NDArray[np.floating]) -> float:
     Hoehle & Hoehle (2009), ISPRS J. Photogramm. 64, 398-406, eq. (5),
     doi:10.1016/j.isprsjprs.2009.02.003.
     """
-    values = values[np.isfinite(values)]
-    if values.size == 0:
-        return float("nan")
-    return float(NMAD_FACTOR * np.median(np.abs(values - np.median(values))))
+    return NMAD_FACTOR * medians.spread(values.ravel())[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

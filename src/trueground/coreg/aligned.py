@@ -25,6 +25,26 @@ _LATTICE_TOLERANCE = 1e-4  # px
 _REACH = 3  # px read around the outermost cell
 
 
+def surface_of(
+    source: Raster, alignment: Alignment, *, resampling: Resampling, result: Grid | None = None
+) -> Turned:
+    """Return the surface of a moved DEM, looked at from points as dense as a grid's cells: its own by default."""
+    plane, same = _system(alignment, source.grid)
+    if same and (plane is None or full_turn(plane) is None):
+        plane = None
+    return Turned(
+        source=source, alignment=alignment, resampling=resampling, plane=plane,
+        result=result or source.grid,
+    )  # fmt: skip
+
+
+def _system(alignment: Alignment, source: Grid) -> tuple[CRS | None, bool]:
+    """Return the system of an alignment, and whether a source counts in it."""
+    own, declared = source.crs, alignment.crs
+    crs = own if own is None or declared is None else CRS.from_wkt(declared)
+    return crs, crs is None or own is None or same_place(crs, own)
+
+
 @dataclass(frozen=True, kw_only=True)
 class AlignedDem(ComputedSurface):
     """A DEM moved by an alignment, on any grid, resampled once."""
@@ -42,17 +62,12 @@ class AlignedDem(ComputedSurface):
     """(3, 3) row and column of the source and height of the plane, of 1, row, col of the result.
 
     None where other reference systems, or turns of longitude, come between."""
-    _same_system: bool = field(init=False, repr=False, compare=False)
-    """Whether the source counts in the alignment's system."""
 
     def __post_init__(self) -> None:
         check_resampling(self.resampling)
-        own, declared = self.source.grid.crs, self.alignment.crs
-        crs = own if own is None or declared is None else CRS.from_wkt(declared)
+        crs, same = _system(self.alignment, self.source.grid)
         object.__setattr__(self, "_crs", crs)
         object.__setattr__(self, "_map", PixelMap(source=self.grid, target=self.source.grid))
-        same = crs is None or own is None or same_place(crs, own)
-        object.__setattr__(self, "_same_system", same)
         affine = None
         if self.grid == self.source.grid or crs is None or full_turn(crs) is None:
             result = self.grid.crs
@@ -70,17 +85,11 @@ class AlignedDem(ComputedSurface):
         Where the moving DEM is not in memory, points should come grouped by place: what lies below
         them is read.
         """
-        return self._turned.heights(x, y)
+        return self._surface.heights(x, y)
 
     @property
-    def _turned(self) -> Turned:
-        plane = self._crs
-        if self._same_system and (plane is None or full_turn(plane) is None):
-            plane = None
-        return Turned(
-            source=self.source, alignment=self.alignment, resampling=self.resampling,
-            plane=plane, result=self.grid,
-        )  # fmt: skip
+    def _surface(self) -> Turned:
+        return surface_of(self.source, self.alignment, resampling=self.resampling, result=self.grid)
 
     def _compute(self, window: Window) -> NDArray[np.float32]:
         out = np.empty((1, *window.shape), dtype=np.float32)
@@ -89,7 +98,7 @@ class AlignedDem(ComputedSurface):
         if affine is not None and is_shift and affine[0, 2] == affine[1, 1] == 0.0:
             self._along_axes(window, affine, out[0])
         elif affine is not None:
-            self._turned.over(window, affine, out[0])
+            self._surface.over(window, affine, out[0])
         elif is_shift:
             out[0] = self._shifted(window, matrix[:3, 3])
         else:

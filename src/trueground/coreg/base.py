@@ -73,11 +73,7 @@ class Alignment(FitResult, WithStatistics):
         if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
             msg = f"matrix of shape {matrix.shape}: must be 4 x 4 finite numbers"
             raise InputError(msg)
-        rotation = matrix[:3, :3]
-        square = rotation @ rotation.T
-        scale = math.copysign(math.sqrt(np.trace(square) / 3.0), np.linalg.det(rotation))
-        off = np.abs(square - scale**2 * np.eye(3)).max()
-        if not (abs(scale - 1.0) < _MOST_SCALE and off <= _NOT_RIGID):
+        if not _is_rigid(matrix[:3, :3]):
             msg = (
                 "the matrix is not rigid: its upper left 3 x 3 part must be a rotation, "
                 "or one scaled by less than a tenth"
@@ -292,3 +288,13 @@ def translation(shift: ArrayLike) -> Matrix:
     matrix = np.eye(4)
     matrix[:3, 3] = np.asarray(shift, dtype=np.float64)
     return matrix_of(matrix)
+
+
+def _is_rigid(linear: NDArray[np.float64]) -> bool:
+    """Tell whether a (3, 3) is a rotation, or one scaled by a little."""
+    if motion.is_translation(linear):
+        return True
+    square = linear @ linear.T
+    scale = math.copysign(math.sqrt(np.trace(square) / 3.0), np.linalg.det(linear))
+    off = np.abs(square - scale**2 * np.eye(3)).max()
+    return bool(abs(scale - 1.0) < _MOST_SCALE and off <= _NOT_RIGID)

@@ -34,6 +34,8 @@ _FEWEST = 16  # tiles
 TILE = 256  # px, side of the tiles that are chosen where not all of a DEM can be looked at
 _TRUE = 0.01  # by which a metre of a map may differ from one on the ground
 _SPARSE = 0.1  # share of all cells below which each is projected alone
+_ANY = np.empty((0, 0), dtype=np.bool_)
+_ROOM = 1.2  # times as many cells as are to be expected
 _NODES = 9  # along a block, at which the map scale is looked at
 
 
@@ -105,12 +107,8 @@ class Choice:
     def of(self, window: Window, share: float) -> Cells:
         """Return cells of a window: of those that could be, a share."""
         outer = self.reference.read(window.pad(1))[0]
-        keep = np.isfinite(outer[1:-1, 1:-1])
-        if self._mask is not None:
-            keep &= usable(self._mask, window)
-        if share < 1.0:
-            keep &= hashed(window, self.seed) < share
-        row, col = np.nonzero(keep)
+        keep = _ANY if self._mask is None else usable(self._mask, window)
+        row, col = _drawn(outer, keep, window, self.seed, share)
         slope_x = slope_y = np.zeros(row.size)
         if self.with_slopes:
             down = (outer[row + 2, col + 1].astype(np.float64) - outer[row, col + 1]) / 2.0
@@ -234,6 +232,19 @@ def within(slope_range: tuple[float, float], slope_x: Float, slope_y: Float) -> 
     """Tell where a slope [degrees] lies in a range; False for NaN."""
     slope = np.degrees(np.arctan(np.hypot(slope_x, slope_y)))
     return (slope >= slope_range[0]) & (slope <= slope_range[1])
+
+
+def _drawn(  # noqa: PLR0917 (a window, what counts in it, and chance)
+    outer: NDArray[np.floating], keep: NDArray[np.bool_], window: Window, seed: int, share: float
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return rows and columns in a window of a share of the cells that have a height."""
+    room = math.ceil(min(share, 1.0) * window.size * _ROOM) + _FEWEST
+    while True:
+        row, col = np.empty(room, dtype=np.intp), np.empty(room, dtype=np.intp)
+        count = choice.drawn(outer, keep, window.row, window.col, seed, share, row, col)
+        if count <= room:
+            return row[:count], col[:count]
+        room = count
 
 
 def hashed(window: Window, seed: int) -> Float:

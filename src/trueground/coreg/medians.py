@@ -36,7 +36,7 @@ def weighted_quantile(values: Float, weights: Float, level: float) -> float:
     if values.size == 0:
         return float("nan")
     if weights.min() == weights.max():
-        return float(np.median(values) if level == 0.5 else np.quantile(values, level))
+        return float(kernel.middle(values) if level == 0.5 else np.quantile(values, level))
     order = np.argsort(values)
     below = np.cumsum(weights[order])
     share = below[-1] * level
@@ -67,13 +67,6 @@ def group_medians(values: Float, group: NDArray[np.integer], weights: Float) -> 
     return medians
 
 
-def _group_nmads(values: Float, group: NDArray[np.integer]) -> Float:
-    """Return the NMAD of each group."""
-    medians, spreads = np.empty((2, int(group.max()) + 1))
-    kernel.grouped(values, group, medians, spreads)
-    return NMAD_FACTOR * spreads
-
-
 def median_influence(residual: Float, group: NDArray[np.integer], weights: Float) -> Float:
     r"""Return what each value adds to the error of the median of its group.
 
@@ -90,12 +83,6 @@ def median_influence(residual: Float, group: NDArray[np.integer], weights: Float
     weights
         (n,).
     """
-    number = int(group.max()) + 1
-    width = _NEAR * _group_nmads(residual, group)
-    near = np.abs(residual) <= width[group]
-    spread_out = width[group] > 0.0  # where all values are alike the median is exact
-    total = np.bincount(group, weights, minlength=number)
-    density = weights @ (near & spread_out) / max(weights @ spread_out, 1e-300)
-    share = width / np.maximum(total * density, 1e-300)
-    out: Float = weights * np.sign(residual) * share[group]
+    out = np.empty(residual.size)
+    kernel.influence(residual, group, weights, int(group.max()) + 1, _NEAR * NMAD_FACTOR, out)
     return out

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Float = NDArray[np.float64]
+_STILL = np.eye(3)
 
 
 def compose(  # noqa: PLR0917 (two motions)
@@ -93,11 +94,15 @@ def small(step: ArrayLike) -> Float:
 
 def scale(matrix: ArrayLike) -> float:
     """Return what a motion multiplies lengths by."""
+    if is_translation(matrix):
+        return 1.0
     return float(np.cbrt(np.linalg.det(_matrix(matrix)[:3, :3])))
 
 
 def rotations(matrix: ArrayLike) -> tuple[float, float, float]:
     """Return angles [degrees] about the x, y and z axis through the centroid, applied in this order."""
+    if is_translation(matrix):
+        return 0.0, 0.0, 0.0
     r = _matrix(matrix)[:3, :3] / scale(matrix)
     about_x = np.arctan2(r[2, 1], r[2, 2])
     about_y = -np.arcsin(np.clip(r[2, 0], -1.0, 1.0))
@@ -107,7 +112,7 @@ def rotations(matrix: ArrayLike) -> tuple[float, float, float]:
 
 def is_translation(matrix: ArrayLike) -> bool:
     """Tell whether a motion shifts and does nothing else."""
-    return bool(np.array_equal(_matrix(matrix)[:3, :3], np.eye(3)))
+    return bool((_matrix(matrix)[:3, :3] == _STILL).all())
 
 
 def _matrix(matrix: ArrayLike) -> Float:
@@ -120,4 +125,4 @@ def _point(point: ArrayLike) -> Float:
 
 def _less_one(matrix: Float) -> Float:
     """Return the linear part less that of standing still."""
-    return matrix[:3, :3] - np.eye(3)
+    return matrix[:3, :3] - _STILL

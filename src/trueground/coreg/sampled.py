@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from trueground.coreg.combine import Combined
 from trueground.errors import InputError
+from trueground.kernels import medians
 from trueground.sampling import Resampling, check_resampling
-from trueground.stats import NMAD_FACTOR, nmad
+from trueground.stats import NMAD_FACTOR
 
 Float = NDArray[np.float64]
 
@@ -43,9 +44,9 @@ class Sampled(Combined):
         """Tell which differences (n,) are known, and near enough to their median to count."""
         use = np.isfinite(dh)
         if self.trim is not None and use.any():
-            known = dh[use]
+            _, median, spread = medians.spread(dh)
             with np.errstate(invalid="ignore"):
-                use &= np.abs(dh - np.median(known)) <= self.trim * nmad(known)
+                use &= np.abs(dh - median) <= self.trim * NMAD_FACTOR * spread
         return use
 
 
@@ -66,9 +67,9 @@ def figures(dh: Float) -> dict[str, float]:
     """Return median, NMAD and RMSE [m] of differences that are all known."""
     if dh.size == 0:
         return dict.fromkeys(("median", "nmad", "rmse"), float("nan"))
-    median = float(np.median(dh))
+    _, median, spread = medians.spread(dh)
     return {
         "median": median,
-        "nmad": NMAD_FACTOR * float(np.median(np.abs(dh - median))),
+        "nmad": NMAD_FACTOR * spread,
         "rmse": float(np.sqrt(dh @ dh / dh.size)),
     }

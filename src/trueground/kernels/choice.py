@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trueground.kernels import kernel
+from trueground.kernels import inlined, kernel
 
 # The finaliser of splitmix64: Steele, Lea & Flood (2014), doi:10.1145/2660193.2660195.
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -12,15 +12,41 @@ FIRST = np.uint64(0xBF58476D1CE4E5B9)
 SECOND = np.uint64(0x94D049BB133111EB)
 
 
+@inlined
+def _chance(row, col, start):
+    """Return a number in [0, 1)."""
+    key = ((np.uint64(row) << np.uint64(32)) ^ np.uint64(col)) + start
+    key = (key ^ (key >> np.uint64(30))) * FIRST
+    key = (key ^ (key >> np.uint64(27))) * SECOND
+    key = key ^ (key >> np.uint64(31))
+    return np.float64(key >> np.uint64(11)) / 9007199254740992.0  # 2^53
+
+
 @kernel
 def uniform(row0, col0, seed, out):
     """Fill `out` (rows, cols), whose first pixel is (row0, col0), with numbers in [0, 1)."""
     start = GOLDEN * np.uint64(seed + 1)
     for i in range(out.shape[0]):
-        high = np.uint64(row0 + i) << np.uint64(32)
         for j in range(out.shape[1]):
-            key = (high ^ np.uint64(col0 + j)) + start
-            key = (key ^ (key >> np.uint64(30))) * FIRST
-            key = (key ^ (key >> np.uint64(27))) * SECOND
-            key = key ^ (key >> np.uint64(31))
-            out[i, j] = np.float64(key >> np.uint64(11)) / 9007199254740992.0  # 2^53
+            out[i, j] = _chance(row0 + i, col0 + j, start)
+
+
+@kernel
+def drawn(values, keep, row0, col0, seed, share, rows, cols):
+    """Draw a share of the finite pixels inside a border of one, and fill in row and column of each.
+
+    `keep` (0, 0), or as large as the inside, tells which may be drawn. Returns how many there are, also beyond the
+    room there is for them.
+    """
+    start = GOLDEN * np.uint64(seed + 1)
+    count = 0
+    for i in range(values.shape[0] - 2):
+        for j in range(values.shape[1] - 2):
+            if share < 1.0 and not _chance(row0 + i, col0 + j, start) < share:
+                continue
+            if not abs(values[i + 1, j + 1]) < np.inf or (keep.size and not keep[i, j]):
+                continue
+            if count < rows.size:
+                rows[count], cols[count] = i, j
+            count += 1
+    return count

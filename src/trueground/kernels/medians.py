@@ -1,4 +1,4 @@
-"""Medians of groups of values, in one pass over them."""
+"""Medians, and medians of the distances from them, of values and of groups of values."""
 
 from __future__ import annotations
 
@@ -55,6 +55,35 @@ def _median(values, first, last):
 
 
 @kernel
+def spread(values):
+    """Return the number of finite values, their median and the median of the distances from it; NaN for none."""
+    finite = np.empty(values.size)
+    count = 0
+    for i in range(values.size):
+        value = np.float64(values[i])
+        if abs(value) < np.inf:
+            finite[count] = value
+            count += 1
+    if count == 0:
+        return 0, np.nan, np.nan
+    middle = _median(finite, 0, count)
+    for i in range(count):
+        finite[i] = abs(finite[i] - middle)
+    return count, middle, _median(finite, 0, count)
+
+
+@kernel
+def middle(values):
+    """Return the median of values that are all finite; NaN for none."""
+    if values.size == 0:
+        return np.nan
+    some = np.empty(values.size)
+    for i in range(values.size):
+        some[i] = values[i]
+    return _median(some, 0, some.size)
+
+
+@kernel
 def grouped(values, group, medians, spreads):
     """Fill medians and the medians of the distances from them, of groups of finite values; NaN for empty ones.
 
@@ -85,3 +114,27 @@ def grouped(values, group, medians, spreads):
         for i in range(first, last):
             sorted_values[i] = abs(sorted_values[i] - middle)
         spreads[k] = _median(sorted_values, first, last)
+
+
+@kernel
+def influence(residual, group, weights, count, near, out):
+    """Fill what each value adds to the error of the median of its group, of `count` groups.
+
+    `near` is how many median distances from the median the density is counted in.
+    """
+    spreads = np.empty(count)
+    grouped(residual, group, np.empty(count), spreads)
+    total = np.zeros(count)
+    counted = whole = 0.0
+    for i in range(residual.size):
+        width = near * spreads[group[i]]
+        total[group[i]] += weights[i]
+        if width > 0.0:  # where all values are alike the median is exact
+            whole += weights[i]
+            if abs(residual[i]) <= width:
+                counted += weights[i]
+    density = counted / max(whole, 1e-300)
+    for i in range(residual.size):
+        k = group[i]
+        share = near * spreads[k] / max(total[k] * density, 1e-300)
+        out[i] = weights[i] * np.sign(residual[i]) * share

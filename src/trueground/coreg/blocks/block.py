@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pyproj import CRS
 
 from trueground.coreg.base import Alignment
-from trueground.coreg.blocks.patch import held
+from trueground.coreg.blocks.patch import around, held
 from trueground.coreg.cells import metric_crs
 from trueground.coreg.combine import Step
 from trueground.difference import bounds_as_in
@@ -106,15 +106,16 @@ class BlockFitter:
         """Read and fit a block from a start (x, y, z) [m]; what goes wrong is its verdict."""
         grid = self.reference.grid
         outer = window.pad(self.overlap).intersect(grid.window)
-        heights = self.reference.read(outer)[0]
+        values, whole = around(self.reference, outer)
+        heights = values[0, *outer.slices_in(whole)]
         usable = np.isfinite(heights)
         if self.valid is not None:
             keep = self.valid.read(outer)[0]
             usable &= (keep != 0) & (keep == keep)  # noqa: PLR0124 (NaN)
             if self.valid.nodata is not None:
                 usable &= keep != self.valid.nodata
-        share = float(usable.mean())
-        x, y = self._middle(outer, usable)
+        share = np.count_nonzero(usable) / usable.size
+        x, y = self._middle(outer, usable, share)
 
         def said(verdict: Verdict, reason: str, **figures: Any) -> BlockFit:
             return BlockFit(
@@ -173,10 +174,14 @@ class BlockFitter:
         if below.size == 0:
             msg = "the moving DEM does not reach there"
             raise OverlapError(msg)
-        moving = ArrayRaster(array=self.moving.read(below)[0], grid=self._local(target.crop(below)))
+        values, window = around(self.moving, below)
+        moving = ArrayRaster(array=values, grid=self._local(target.crop(window)))
         inside = right_below.intersect(below)
-        there = np.isfinite(moving.array[0][inside.slices_in(below)]).sum() / right_below.size
-        if share * there < self.min_valid or not (there > 0.0 or np.isfinite(moving.array).any()):
+        known = np.isfinite(values[:, *inside.slices_in(window)])
+        there = np.count_nonzero(known) / right_below.size
+        if share * there < self.min_valid or not (
+            there > 0.0 or np.isfinite(values[:, *below.slices_in(window)]).any()
+        ):
             msg = (
                 f"the moving DEM has heights in {there:.1%} of the block: with the reference's holes "
                 f"{share * there:.1%} of the cells are usable, {self.min_valid:.1%} are asked for"
@@ -296,10 +301,12 @@ class BlockFitter:
         bottom, right = math.ceil(row.max()) + more, math.ceil(col.max()) + more
         return Window(top, left, bottom - top, right - left)
 
-    def _middle(self, window: Window, usable: NDArray[np.bool_]) -> tuple[float, float]:
-        """Return the middle of the usable cells of a window, or of the window where there are none."""
+    def _middle(
+        self, window: Window, usable: NDArray[np.bool_], share: float
+    ) -> tuple[float, float]:
+        """Return the middle of the usable cells of a window, a share of it, or of the window where there are none."""
         row, col = window.height / 2.0, window.width / 2.0
-        if usable.any():
+        if 0.0 < share < 1.0:
             row = float(np.average(np.arange(window.height) + 0.5, weights=usable.sum(axis=1)))
             col = float(np.average(np.arange(window.width) + 0.5, weights=usable.sum(axis=0)))
         grid = self.reference.grid

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from itertools import groupby
+from typing import Any
+
+from numpy.typing import NDArray
 
 from trueground.grid import Window
 from trueground.raster import Raster
@@ -19,6 +22,13 @@ def held(source: Raster, window: Window) -> Raster:
     """Read a window of a raster; leave the raster as it is where that would be too much."""
     inside = window.intersect(source.grid.window)
     return Held.of(source, inside) if 0 < inside.size <= _LARGEST else source
+
+
+def around(raster: Raster, window: Window) -> tuple[NDArray[Any], Window]:
+    """Return values (1, rows, cols) of a window at least, and the window that they are of: all that is held of it."""
+    if isinstance(raster, Held) and raster.window.contains(window):
+        return raster.values, raster.window
+    return raster.read(window), window
 
 
 def patches(windows: Iterable[Window]) -> dict[Window, list[Window]]:

@@ -141,7 +141,7 @@ class Cpd(RigidMethod):
         found = self._measured(found, pair.dh(pair.start(self.name)), dh)
         # What points that lie elsewhere say of a surface has no simple law: there is no covariance. But the two DEMs
         # must have relief in common.
-        self._rise(sloped, found, self._kept(sloped, found.centroid, dh)[1])
+        self._rise(sloped, found, self._kept(sloped, found.centroid, dh))
         return replace(found, warnings=self._doubts(sloped, found))
 
     def _drift(self, clouds: _Clouds, moved: Float, sigma: float) -> tuple[Float, float]:

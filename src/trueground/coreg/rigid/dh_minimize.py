@@ -129,7 +129,7 @@ class DhMinimize(RigidMethod):
         )
         dh = pair.dh(found)
         require_samples(dh, self.least_samples)
-        seen, _ = self._kept(pair, found.centroid, dh)
+        seen = self._kept(pair, found.centroid, dh)
         left = weighted_median(seen.dh, seen.weight)
         found = _shifted(found, (0.0, 0.0, left))
         found = self._measured(found, pair.dh(pair.start(self.name)), dh - left)
@@ -193,7 +193,7 @@ class DhMinimize(RigidMethod):
     ) -> tuple[Matrix | None, float]:
         """Return the covariance of the parabola's minimum and of the height, and how many cells are independent."""
         self._rise(
-            pair, found, self._kept(pair, found.centroid, dh)[1]
+            pair, found, self._kept(pair, found.centroid, dh)
         )  # the DEMs have relief in common
         nine, use = self._nine(pair, found, np.zeros(2), axes)
         weight = pair.cells.weight[use]

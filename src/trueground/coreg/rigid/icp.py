@@ -83,14 +83,14 @@ class Icp(SteppingMethod):
         return _PointToPoint(self, short=self.tolerance * pair.pixel)
 
     def _step(self, seen: Seen) -> Float:
-        design, cosine = self._design(seen, seen.slope_x, seen.slope_y)
+        design, cosine = self._design(seen, *seen.slopes)
         require_two_ways(design)
         step = np.zeros(7)
         step[: design.shape[1]] = regression.robust(design, cosine * seen.dh, seen.weight)
         return step
 
     def _influence(self, seen: Seen, rise: tuple[Float, Float]) -> Float:
-        design, cosine = self._design(seen, seen.slope_x, seen.slope_y)
+        design, cosine = self._design(seen, *seen.slopes)
         answers, own = self._design(seen, *rise)
         answers *= (cosine / own)[
             :, np.newaxis
@@ -99,7 +99,7 @@ class Icp(SteppingMethod):
 
     def _design(self, seen: Seen, gx: Float, gy: Float) -> tuple[Float, Float]:
         """Return how distances answer to each part of the motion, (n, unknowns), and the cosines of the slopes."""
-        design = motion_design(*seen[:3], gx, gy, motion=self.motion)
+        design = motion_design(*seen.places, gx, gy, motion=self.motion)
         cosine = 1.0 / np.sqrt(1.0 + gx * gx + gy * gy)
         design *= cosine[:, np.newaxis]
         return design, cosine
@@ -114,13 +114,14 @@ class _PointToPoint:
         self._memory = Anderson(7)
 
     def __call__(self, seen: Seen) -> Float:
-        x, y, z = seen[:3]
-        gx, gy = seen.slope_x, seen.slope_y
+        x, y, z = seen.places
+        gx, gy = seen.slopes
+        weight = seen.weight
         normal = np.stack([-gx, -gy, np.ones(gx.size)]) / np.sqrt(1.0 + gx * gx + gy * gy)
         require_two_ways(normal.T)
         distance = normal[2] * seen.dh
         point = np.stack([x, y, z])
-        weight = seen.weight * _biweight(distance * np.sqrt(seen.weight))
+        weight = weight * _biweight(distance * np.sqrt(weight))
         sums = moments(point - distance * normal, point, weight)
         unit = metres(x, y)
         step = self._memory.step(superpose(sums, motion=self._method.motion) * unit)

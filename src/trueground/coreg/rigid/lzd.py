@@ -47,16 +47,16 @@ class Lzd(SteppingMethod):
         return range(UNKNOWNS[self.motion])
 
     def _step(self, seen: Seen) -> Float:
-        design = self._design(seen, seen.slope_x, seen.slope_y)
+        design = self._design(seen, *seen.slopes)
         require_two_ways(design)
         step = np.zeros(7)
         step[: design.shape[1]] = regression.robust(design, seen.dh, seen.weight)
         return step
 
     def _influence(self, seen: Seen, rise: tuple[Float, Float]) -> Float:
-        design = self._design(seen, seen.slope_x, seen.slope_y)
+        design = self._design(seen, *seen.slopes)
         return regression.influence(design, seen.dh, seen.weight, answers=self._design(seen, *rise))
 
     def _design(self, seen: Seen, slope_x: Float, slope_y: Float) -> Float:
         """Return (n, unknowns): how the height at each cell answers to each part of the motion."""
-        return motion_design(*seen[:3], slope_x, slope_y, motion=self.motion)
+        return motion_design(*seen.places, slope_x, slope_y, motion=self.motion)

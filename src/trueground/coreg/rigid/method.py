@@ -5,13 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trueground.coreg.base import Alignment
-from trueground.coreg.cells import within
+from trueground.coreg.cells import Cells, within
 from trueground.coreg.design import gradient_design, require_two_ways
 from trueground.coreg.pairs import Pair, require_samples
 from trueground.coreg.sampled import Sampled, figures
@@ -32,19 +32,36 @@ _NO_GROUND = -500.0  # m; none on Earth is lower
 _FILLED = 0.01  # share of cells of one same height, above which it may stand for no data
 
 
-class Seen(NamedTuple):
-    """Cells at which both DEMs have heights; all (n,)."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Cells at which both DEMs have heights; all columns (n,)."""
 
-    x: Float
-    y: Float
-    z: Float
-    """Places about the centroid [m]."""
-    slope_x: Float
-    slope_y: Float
-    """Rise of the reference [m per m]."""
-    weight: Float
+    cells: Cells
+    """Those of the pair."""
+    index: NDArray[np.intp] | None
+    """Which of them; None for all."""
+    centroid: tuple[float, float, float]
     dh: Float
     """Reference - moving, as moved so far [m]."""
+
+    @property
+    def places(self) -> tuple[Float, Float, Float]:
+        """Places x, y, z about the centroid [m]."""
+        x, y, z = (self._of(v) - c for v, c in zip(self.cells[:3], self.centroid, strict=True))
+        return x, y, z
+
+    @property
+    def slopes(self) -> tuple[Float, Float]:
+        """Rise of the reference towards east and north [m per m]."""
+        return self._of(self.cells.slope_x), self._of(self.cells.slope_y)
+
+    @property
+    def weight(self) -> Float:
+        """How much each counts."""
+        return self._of(self.cells.weight)
+
+    def _of(self, column: Float) -> Float:
+        return column if self.index is None else column.take(self.index)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,25 +163,21 @@ class RigidMethod(Sampled, ABC):
         """
         sloping, dh = pair.under(start), pair.dh(start)
         require_samples(dh, self.least_samples)
-        seen, _ = self._kept(sloping, start.centroid, dh)
-        require_two_ways(gradient_design(seen.slope_x, seen.slope_y))
+        seen = self._kept(sloping, start.centroid, dh)
+        require_two_ways(gradient_design(*seen.slopes))
         return sloping
 
-    def _kept(
-        self, pair: Pair, centroid: tuple[float, float, float], dh: Float
-    ) -> tuple[Seen, NDArray[np.intp]]:
-        """Return the cells that count, about the centroid, and which they are."""
+    def _kept(self, pair: Pair, centroid: tuple[float, float, float], dh: Float) -> Seen:
+        """Return the cells that count."""
         use = self.within_trim(dh)
         if pair.points:  # slopes are those of the moving DEM, seen just now
             use &= np.isfinite(pair.cells.slope_x) & np.isfinite(pair.cells.slope_y)
             if self.slope_range is not None:
                 use &= within(self.slope_range, pair.cells.slope_x, pair.cells.slope_y)
+        if use.all():
+            return Seen(pair.cells, None, centroid, dh)
         index = np.flatnonzero(use)
-        if index.size == use.size:  # all of them: nothing is copied
-            x, y, z, *others = (*pair.cells, dh)
-        else:
-            x, y, z, *others = (column.take(index) for column in (*pair.cells, dh))
-        return Seen(x - centroid[0], y - centroid[1], z - centroid[2], *others), index
+        return Seen(pair.cells, index, centroid, dh.take(index))
 
     def _measured(self, found: Alignment, first: Float, dh: Float) -> Alignment:
         """Add figures before and after, on the same cells."""
@@ -178,11 +191,11 @@ class RigidMethod(Sampled, ABC):
             on_samples={"before": before, "after": after},
         )  # fmt: skip
 
-    def _rise(self, pair: Pair, found: Alignment, index: NDArray[np.intp]) -> tuple[Float, Float]:
+    def _rise(self, pair: Pair, found: Alignment, seen: Seen) -> tuple[Float, Float]:
         """Return the rise of the moved DEM at the cells that count; NaN where it was not looked at, as at most."""
         cells = pair.cells
         if pair.points or not self.needs_slopes:
-            return cells.slope_x[index], cells.slope_y[index]
+            return seen.slopes
         few = pair.thinned(min(_ENOUGH, max(cells.x.size // _EVERY, _FEWEST)))
         slopes, rises = (
             np.stack([few.cells.slope_x, few.cells.slope_y]),
@@ -190,11 +203,15 @@ class RigidMethod(Sampled, ABC):
         )
         known = np.isfinite(rises).all(axis=0)
         if known.sum() < self.least_samples:
-            return cells.slope_x[index], cells.slope_y[index]
+            return seen.slopes
         _require_common_relief(slopes[:, known], rises[:, known])
         whole = np.full((2, cells.x.size), np.nan)
         whole[:, :: -(-cells.x.size // few.cells.x.size)] = rises
-        return whole[0, index], whole[1, index]
+        return (
+            (whole[0], whole[1])
+            if seen.index is None
+            else (whole[0, seen.index], whole[1, seen.index])
+        )
 
     def _doubts(self, pair: Pair, found: Alignment) -> tuple[str, ...]:
         """Say what is weakly fixed.
@@ -257,8 +274,9 @@ def _worst(pair: Pair, found: Alignment) -> tuple[float, float]:
     """Return the greatest standard error [px] of a shift at a corner of the area, and its bearing [degrees]."""
     covariance = np.asarray(found.covariance)
     worst = 0.0, 0.0
-    for x in (pair.cells.x.min(), pair.cells.x.max()):
-        for y in (pair.cells.y.min(), pair.cells.y.max()):
+    turns = len(covariance) > 3  # else all corners move alike
+    for x in (pair.cells.x.min(), pair.cells.x.max())[: 1 + turns]:
+        for y in (pair.cells.y.min(), pair.cells.y.max())[: 1 + turns]:
             px, py = x - found.centroid[0], y - found.centroid[1]
             answers = np.zeros((2, 7))  # of a shift there to shifts, rotations and the scale
             answers[0, 0] = answers[1, 1] = 1.0

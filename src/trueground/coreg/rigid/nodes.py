@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from trueground.coreg.base import Alignment
 from trueground.coreg.medians import weighted_median
 from trueground.coreg.pairs import Pair
+from trueground.kernels import medians
 from trueground.projection import count_longitudes_as, project
-from trueground.stats import nmad
+from trueground.stats import NMAD_FACTOR
 
 Float = NDArray[np.float64]
 _FAR = 10.0  # NMADs from the median, beyond which a difference is a blunder
@@ -50,11 +51,9 @@ def height_without_blunders(pair: Pair, found: Alignment, dh: Float) -> float:
 
 def _blunders(dh: Float) -> NDArray[np.bool_]:
     """Tell which differences (n,) are blunders; False where they are not known."""
-    known = dh[np.isfinite(dh)]
-    if not known.size:
-        return np.zeros(dh.size, dtype=np.bool_)
+    _, median, spread = medians.spread(dh)
     with np.errstate(invalid="ignore"):
-        return np.asarray(np.abs(dh - np.median(known)) > _FAR * nmad(known))
+        return np.asarray(np.abs(dh - median) > _FAR * NMAD_FACTOR * spread)
 
 
 def _at_nodes(pair: Pair, found: Alignment) -> Pair | None:

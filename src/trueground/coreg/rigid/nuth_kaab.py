@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trueground.coreg import regression
+from trueground.coreg.cells import Cells
 from trueground.coreg.design import gradient_design, require_two_ways
 from trueground.coreg.medians import group_medians, median_influence, weighted_median
+from trueground.coreg.pairs import Pair
 from trueground.coreg.rigid.method import RigidMethod, Seen
-from trueground.coreg.rigid.stepping import SteppingMethod
+from trueground.coreg.rigid.stepping import Stepper, SteppingMethod
 from trueground.coreg.sampled import require_choice
 from trueground.errors import FitError, InputError
-from trueground.kernels import normal
+from trueground.kernels import aspect, normal
 
 Float = NDArray[np.float64]
 Estimator = Literal["aspect-bins", "robust-gradient"]
@@ -61,32 +63,75 @@ class NuthKaab(SteppingMethod):
             raise InputError(msg)
         require_choice("estimator", self.estimator, get_args(Estimator))
 
+    def _stepper(self, pair: Pair) -> Stepper:  # noqa: ARG002
+        """Return what makes the steps of one fit, which looks at the directions of slopes once."""
+        return self._step if self.estimator == "robust-gradient" else _BinnedSteps(self.bins)
+
     def _step(self, seen: Seen) -> Float:
+        if self.estimator == "aspect-bins":
+            return _BinnedSteps(self.bins)(seen)
+        design = gradient_design(*seen.slopes)
+        require_two_ways(design)
         step = np.zeros(7)
-        if self.estimator == "robust-gradient":
-            design = gradient_design(seen.slope_x, seen.slope_y)
-            require_two_ways(design)
-            step[:3] = regression.robust(design, seen.dh, seen.weight)
-        else:
-            bins = _Bins.of(seen, self.bins)
-            step[:2], step[2] = bins.solve @ bins.medians, bins.middle
+        step[:3] = regression.robust(design, seen.dh, seen.weight)
         return step
 
     def _influence(self, seen: Seen, rise: tuple[Float, Float]) -> Float:
         if self.estimator == "robust-gradient":
-            design = gradient_design(seen.slope_x, seen.slope_y)
+            design = gradient_design(*seen.slopes)
             return regression.influence(
                 design, seen.dh, seen.weight, answers=gradient_design(*rise)
             )
-        return _Bins.of(seen, self.bins).influence(seen, rise)
+        faces = _Faces.of(seen.cells.slope_x, seen.cells.slope_y, self.bins)
+        return _Bins.of(seen, faces).influence(seen, rise)
+
+
+class _BinnedSteps:
+    """Steps of one fit by bins, with the directions of the cells that were seen last."""
+
+    def __init__(self, bins: int) -> None:
+        self._bins = bins
+        self._cells: Cells | None = None
+        self._faces: _Faces
+
+    def __call__(self, seen: Seen) -> Float:
+        if seen.cells is not self._cells:
+            self._cells = seen.cells
+            self._faces = _Faces.of(seen.cells.slope_x, seen.cells.slope_y, self._bins)
+        bins = _Bins.of(seen, self._faces)
+        step = np.zeros(7)
+        step[:2], step[2] = bins.solve @ bins.medians, bins.middle
+        return step
+
+
+class _Faces(NamedTuple):
+    """Which way the ground rises at cells, and how steeply; (n,)."""
+
+    steepness: Float
+    """Tangents of the slope."""
+    number: NDArray[np.int16]
+    """Bins of the direction."""
+    bins: int
+    """Number of bins."""
+
+    @classmethod
+    def of(cls, slope_x: Float, slope_y: Float, count: int) -> _Faces:
+        """Look at slopes."""
+        steepness, number = np.empty(slope_x.size), np.empty(slope_x.size, dtype=np.int16)
+        aspect.directions(slope_x, slope_y, count, steepness, number)
+        return cls(steepness, number, count)
+
+    def at(self, index: NDArray[np.intp]) -> _Faces:
+        """Return those at some of the cells."""
+        return _Faces(self.steepness.take(index), self.number.take(index), self.bins)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Bins:
     """Differences over the tangent of the slope, by the direction in which the ground rises."""
 
-    use: NDArray[np.bool_]
-    """(n,): cells that have a slope."""
+    use: NDArray[np.intp] | slice
+    """Which cells have a slope."""
     steepness: Float
     """Their tangents of the slope."""
     number: NDArray[np.int16]
@@ -101,44 +146,48 @@ class _Bins:
     """Median of the differences [m]."""
 
     @classmethod
-    def of(cls, seen: Seen, count: int) -> _Bins:
-        """Bin the differences.
+    def of(cls, seen: Seen, faces: _Faces) -> _Bins:
+        """Bin the differences at cells, of which faces tell.
 
         Raises
         ------
         FitError
             Where the terrain is flat, or its slopes face one way.
         """
-        steepness = np.hypot(seen.slope_x, seen.slope_y)
-        use = steepness > _FLATTEST
-        if use.sum() < RigidMethod.least_samples:
+        faces = faces if seen.index is None else faces.at(seen.index)
+        weight, dh = seen.weight, seen.dh
+        middle = weighted_median(dh, weight)
+        sloping = faces.steepness > _FLATTEST
+        use: NDArray[np.intp] | slice = slice(None)
+        if not sloping.all():
+            use = np.flatnonzero(sloping)
+            faces, weight, dh = faces.at(use), weight[use], dh[use]
+        steepness, number, count = faces
+        if steepness.size < RigidMethod.least_samples:
             msg = (
-                f"{int(use.sum())} cells with a slope: at least {RigidMethod.least_samples} are needed; the "
+                f"{steepness.size} cells with a slope: at least {RigidMethod.least_samples} are needed; the "
                 "terrain is too flat: take a larger area or vertical-shift"
             )
             raise FitError(msg)
-        steepness, weight = steepness[use], seen.weight[use]
-        middle = weighted_median(seen.dh, seen.weight)
-        scaled = (seen.dh[use] - middle) / steepness
-        east, north = (v[use].astype(np.float32) for v in (seen.slope_x, seen.slope_y))
-        turn = np.arctan2(north, east) * np.float32(0.5 / np.pi) + np.float32(0.5)
-        number = np.minimum((turn * count).astype(np.int16), count - 1)
         filled = np.flatnonzero(np.bincount(number, minlength=count))
-        rank = np.zeros(count, dtype=np.int16)
-        rank[filled] = np.arange(filled.size)
-        number = rank[number]
+        if filled.size < count:
+            rank = np.zeros(count, dtype=np.int16)
+            rank[filled] = np.arange(filled.size)
+            number = rank[number]
         angle = ((filled + 0.5) / count - 0.5) * 2.0 * np.pi
-        design = np.column_stack([-np.cos(angle), -np.sin(angle), np.ones_like(angle)])
-        if angle.size < _LEAST_BINS or np.linalg.cond(design) > _WORST_CONDITION:
+        design = np.stack([-np.cos(angle), -np.sin(angle), np.ones_like(angle)])
+        values, ways = np.linalg.eigh(design @ design.T)
+        if angle.size < _LEAST_BINS or not values[0] * _WORST_CONDITION**2 > values[-1]:
             msg = (
                 "all slopes face the same way, so that the shift is not fixed: "
                 "take a larger area or vertical-shift"
             )
             raise FitError(msg)
+        scaled = (dh - middle) / steepness
         return cls(
             use=use, steepness=steepness, number=number, scaled=scaled,
             medians=group_medians(scaled, number, weight),
-            solve=np.linalg.pinv(design)[:2], middle=middle,
+            solve=(ways / values @ (ways.T @ design))[:2], middle=middle,
         )  # fmt: skip
 
     def influence(self, seen: Seen, rise: tuple[Float, Float]) -> Float:

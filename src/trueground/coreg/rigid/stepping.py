@@ -81,7 +81,7 @@ class SteppingMethod(RigidMethod):
             if self.needs_slopes:
                 pair = pair.under(found)
             require_samples(dh, self.least_samples)
-            step = stepper(self._kept(pair, found.centroid, dh)[0])
+            step = stepper(self._kept(pair, found.centroid, dh))
             length = _length(pair, step)
             if step[:3] @ before[:3] < -_BACK * (before[:3] @ before[:3]):
                 share = max(share / 2.0, _LEAST_SHARE)  # to and fro: the place lies between
@@ -132,9 +132,9 @@ class SteppingMethod(RigidMethod):
     def _covariance(self, pair: Pair, found: Alignment, dh: Float) -> tuple[Matrix | None, float]:
         if self.needs_slopes:
             pair = pair.under(found)
-        seen, index = self._kept(pair, found.centroid, dh)
-        influence = self._influence(seen, self._rise(pair, found, index))
-        part = clustered(influence, seen.x, seen.y)
+        seen = self._kept(pair, found.centroid, dh)
+        influence = self._influence(seen, self._rise(pair, found, seen))
+        part = clustered(influence, *seen.places[:2])
         if part is None:
             return None, np.nan
         whole = np.zeros((7, 7))
