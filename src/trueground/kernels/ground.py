@@ -74,6 +74,20 @@ def look_up(surface, row0, col0, w, at, count):
         for k in range(count):
             w[_H, k] = between(z00, z01, z10, z11, w[_R, k] - one_r, w[_C, k] - one_c)
         return
+    # Of one as fine as it, on an even grid, a pixel further lies a node further.
+    others = 0
+    for k in range(count):
+        others += (np.floor(w[_R, k]) != one_r) | (np.floor(w[_C, k]) != one_c + k)
+    if others == 0 and row0 <= one_r < last_r and col0 <= one_c < last_c - count + 1:
+        upper, lower = surface[np.uintp(one_r - row0)], surface[np.uintp(one_r - row0 + 1)]
+        j = np.uintp(one_c - col0)
+        for k in range(count):
+            w[_H, k] = between(
+                np.float64(upper[j + np.uintp(k)]), np.float64(upper[j + np.uintp(k + 1)]),
+                np.float64(lower[j + np.uintp(k)]), np.float64(lower[j + np.uintp(k + 1)]),
+                w[_R, k] - one_r, w[_C, k] - (one_c + k),
+            )  # fmt: skip
+        return
     end_r, end_c, one = np.uintp(rows - 1), np.uintp(cols - 1), np.uintp(1)
     for k in range(count):
         r, c = w[_R, k], w[_C, k]

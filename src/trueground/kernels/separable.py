@@ -98,12 +98,12 @@ def drifting(source, row0, col0, rows, cols, nodes, first, step, place, smooth, 
     column of the window in pixels of the lattice, whose cells are `step` of them wide.
     """
     height, width = out.shape
-    weights = np.empty((3, width))
+    first_weight, middle_weight, last_weight = np.empty(width), np.empty(width), np.empty(width)
     for q in range(width):
         x = (place[1] + q + 0.5) / step
-        weights[0, q], weights[1, q], weights[2, q] = quadratic_weights(x - math.floor(x))
+        first_weight[q], middle_weight[q], last_weight[q] = quadratic_weights(x - math.floor(x))
     cells = (nodes.shape[2] - 1) // 2
-    nodes_along = np.empty((3, nodes.shape[2]))
+    across = np.empty((3, nodes.shape[2]))
     line = np.empty((3, width))
     value = np.empty(width)
     w = np.empty((_PLACES, BATCH))
@@ -115,18 +115,18 @@ def drifting(source, row0, col0, rows, cols, nodes, first, step, place, smooth, 
         k = 2 * (int(cell) - first[0])
         for v in range(3):
             for n in range(nodes.shape[2]):
-                nodes_along[v, n] = (
-                    a * nodes[v, k, n] + b * nodes[v, k + 1, n] + c * nodes[v, k + 2, n]
-                )
-            for n in range(cells):
-                one, two, three = nodes_along[v, 2 * n : 2 * n + 3]
-                begin = max((first[1] + n) * step - place[1], 0)
-                end = min((first[1] + n + 1) * step - place[1], width)
-                for q in range(begin, end):
-                    line[v, q] = weights[0, q] * one + weights[1, q] * two + weights[2, q] * three
-        for q in range(width):
-            line[0, q] = rows[r] - line[0, q]
-            line[1, q] = cols[q] - line[1, q]
+                across[v, n] = a * nodes[v, k, n] + b * nodes[v, k + 1, n] + c * nodes[v, k + 2, n]
+        for n in range(cells):
+            begin = max((first[1] + n) * step - place[1], 0)
+            end = min((first[1] + n + 1) * step - place[1], width)
+            r1, r2, r3 = across[0, 2 * n], across[0, 2 * n + 1], across[0, 2 * n + 2]
+            c1, c2, c3 = across[1, 2 * n], across[1, 2 * n + 1], across[1, 2 * n + 2]
+            z1, z2, z3 = across[2, 2 * n], across[2, 2 * n + 1], across[2, 2 * n + 2]
+            for q in range(np.uintp(begin), np.uintp(max(begin, end))):
+                one, two, three = first_weight[q], middle_weight[q], last_weight[q]
+                line[0, q] = rows[r] - (one * r1 + two * r2 + three * r3)
+                line[1, q] = cols[q] - (one * c1 + two * c2 + three * c3)
+                line[2, q] = one * z1 + two * z2 + three * z3
         if smooth:
             resample.cubic(source, row0, col0, line[0], line[1], value)
             for q in range(width):

@@ -35,7 +35,7 @@ from trueground.warp import on_grid
 
 Float = NDArray[np.float64]
 FieldKind = Literal["auto", "constant", "plane", "quadratic", "separable", "smooth"]
-_BLOCK_SAMPLES = 4_000, 8_000, 30_000  # cells of a block: if there are many, at first, and at most
+_BLOCK_SAMPLES = 2_500, 8_000, 30_000  # cells of a block: if there are many, at first, and at most
 _KNOWN = 0.03  # px of standard error, for which no more cells are looked at; of more than
 _MANY = 64  # blocks a field makes a mean, and each may be less certain
 _ALL_SAMPLES = 2_000_000  # cells of all blocks at first
