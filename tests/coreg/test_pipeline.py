@@ -246,6 +246,14 @@ def test_points_as_the_reference():
         assert np.nanquantile(np.abs(out), 0.9) < 0.5
 
 
+def test_points_are_refused_before_the_first_step():
+    on = grid((60, 60))
+    points, told = PointCloud.of_raster(dem(on)), []
+    with pytest.raises(InputError, match="leave out the methods that correct"):
+        (NuthKaab() + Deramp()).fit(dem(on), points, progress=lambda *done: told.append(done))
+    assert not told
+
+
 def test_the_order_matters_as_it_is_written():
     on = grid((200, 200))
     reference, moving = dem(on), dem(on, SHIFT, noise=0.5, surface=ramped)

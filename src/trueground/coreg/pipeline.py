@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from trueground.coreg.base import Alignment
 from trueground.coreg.bias.corrected import Corrected
 from trueground.coreg.bias.correction import Correction
+from trueground.coreg.bias.method import BiasMethod
 from trueground.coreg.chain import Chain
 from trueground.coreg.combine import Combined, Step, steps_of
-from trueground.coreg.pairs import Pair
+from trueground.coreg.pairs import Pair, one_band
 from trueground.coreg.plain import Matrix, matrix_of, plain
 from trueground.coreg.sampled import Sampled, figures
 from trueground.datum_shift import InDatum, declaring
@@ -100,6 +101,10 @@ class Pipeline(Combined):
         OverlapError, DatumError
             Where the DEMs share no ground, or one of them alone declares a vertical datum.
         """
+        if isinstance(cast("object", moving), PointCloud) and any(
+            isinstance(step, BiasMethod) for step in self.steps
+        ):
+            one_band(moving)  # says why not, before any step
         total, current = initial, moving
         results: list[Alignment | Correction] = []
         for number, step in enumerate(self.steps):

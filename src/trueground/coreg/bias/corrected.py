@@ -72,7 +72,7 @@ class Corrected(ComputedSurface):
         z = heights[0].astype(np.float64)
         for correction, variable in zip(self.corrections, self._own, strict=True):
             own = None if variable is None else partial(variable.on, window)
-            z = z + correction.dz(x, y, z, own=own)
+            z += correction.dz(x, y, z, own=own)
         out: NDArray[np.float32] = z[np.newaxis].astype(np.float32)
         return out
 

@@ -57,13 +57,14 @@ class Surface:
         """Return what is to be added [m] at places in the working CRS; x and y are broadcast."""
         u, v = self.scaled(x, y)
         c = dict(zip(powers(self.order), self.coefficients, strict=True))
-        out: Any = 0.0
-        for j in range(self.order, -1, -1):  # Horner in v, each coefficient Horner in u
+        out = np.full(np.broadcast_shapes(u.shape, v.shape), c[0, self.order])
+        for j in range(self.order - 1, -1, -1):  # Horner in v, each coefficient Horner in u
             line: Any = c[self.order - j, j]
             for i in range(self.order - j - 1, -1, -1):
                 line = line * u + c[i, j]
-            out = line if j == self.order else out * v + line
-        return np.asarray(out)
+            out *= v
+            out += line
+        return out
 
     def describe(self) -> str:
         """Say what it is, in words."""
