@@ -126,7 +126,7 @@ def test_a_file_that_is_removed_meanwhile_is_no_lock(tmp_path, monkeypatch):
 
 def test_a_folder_that_cannot_be_written(tmp_path):
     with pytest.raises(WriteError, match="permissions"):
-        held(tmp_path / "none")
+        held(tmp_path / "none" / "deeper")
 
 
 def test_a_full_disk_leaves_no_lock(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""A folder for one process at a time; what a process that was killed leaves behind locks nobody out."""
+"""A folder, or a file, for one process at a time; what a process that was killed leaves behind locks nobody out."""
 
 from __future__ import annotations
 
@@ -21,26 +21,27 @@ _WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK)  # of some file sys
 
 
 class Holder(NamedTuple):
-    """Who writes in a folder."""
+    """Who writes there."""
 
     pid: int
     host: str
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep a folder for this process, as long as the context lasts.
+def locked(place: Path) -> Iterator[None]:
+    """Keep a folder, or a file that need not exist yet, for this process, as long as the context lasts.
 
-    A file in it is locked by the operating system, which unlocks it when the process ends in whatever way. It names the
-    process for the others; on file systems without locks, and between computers, that name alone counts.
+    A file in the folder, or beside the file, is locked by the operating system, which unlocks it when the process ends
+    in whatever way. It names the process for the others; on file systems without locks, and between computers, that
+    name alone counts.
 
     Raises
     ------
     WriteError
         Where another process has it, or one of another computer has left without unlocking it.
     """
-    path = folder / LOCK
-    with _opened(path) as file:
+    path = place / LOCK if place.is_dir() else place.with_name(f".{place.name}{LOCK}")
+    with _opened(path, place) as file:
         try:
             _sign(file, path)
             yield
@@ -64,7 +65,7 @@ def _unwritable(path: Path, error: OSError) -> WriteError:
     )
 
 
-def _opened(path: Path) -> FileIO:
+def _opened(path: Path, place: Path) -> FileIO:
     """Return the lock file, locked and empty."""
     while True:
         try:
@@ -72,7 +73,7 @@ def _opened(path: Path) -> FileIO:
         except OSError as error:
             raise _unwritable(path, error) from error
         try:
-            _take(file, path)
+            _take(file, path, place)
             if _is_same(file, path):
                 file.truncate(0)
                 return file
@@ -82,24 +83,24 @@ def _opened(path: Path) -> FileIO:
         file.close()  # who had it before has removed it meanwhile
 
 
-def _take(file: FileIO, path: Path) -> None:
+def _take(file: FileIO, path: Path, place: Path) -> None:
     """Lock the file, or raise."""
     try:
         sure = _lock(file)
     except BlockingIOError as error:
-        raise WriteError(_refusal(path, _holder(file))) from error
+        raise WriteError(_refusal(path, place, _holder(file))) from error
     holder = _holder(file)
     if holder is None:
         return
     if holder.host != socket.gethostname() or not (sure or _is_gone(holder.pid)):
-        raise WriteError(_refusal(path, holder))
+        raise WriteError(_refusal(path, place, holder))
 
 
-def _refusal(path: Path, holder: Holder | None) -> str:
+def _refusal(path: Path, place: Path, holder: Holder | None) -> str:
     who = "another process" if holder is None else f"process {holder.pid} on {holder.host}"
     return (
-        f"{path.parent} is being written by {who}: one run at a time can write there; wait for it or stop it, "
-        f"or give another folder. If it no longer runs, delete {path}"
+        f"{place} is being written by {who}: one run at a time can write there; wait for it or stop it, "
+        f"or give another name. If it no longer runs, delete {path}"
     )
 
 

@@ -10,10 +10,11 @@ import contextlib
 import os
 import re
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +22,10 @@ from pyproj import CRS
 
 from trueground.errors import InputError
 from trueground.grid import Grid, Window
+from trueground.kept import Kept
 from trueground.metadata import Metadata
 from trueground.quiet import quiet
+from trueground.secret import without_secrets
 from trueground.surface import ComputedSurface
 from trueground.windowed import (
     UNSCALED,
@@ -62,6 +65,15 @@ GDAL_OPTIONS: Mapping[str, Any] = {"GTIFF_REPORT_COMPD_CS": "YES"}
 # GDAL's block cache would otherwise take 5 % of the machine's memory. It fixes its size when the first block is read,
 # in whatever thread that is, so only the environment says it in time.
 os.environ.setdefault("GDAL_CACHEMAX", "192")
+# Servers that are busy are asked again, ever later, and those that say nothing are given up; by default GDAL asks once,
+# and waits for ever.
+for _name, _value in {
+    "GDAL_HTTP_MAX_RETRY": "4", "GDAL_HTTP_RETRY_DELAY": "0.5", "GDAL_HTTP_CONNECTTIMEOUT": "15",
+    "GDAL_HTTP_LOW_SPEED_TIME": "30", "GDAL_HTTP_LOW_SPEED_LIMIT": "1000",
+}.items():  # fmt: skip
+    os.environ.setdefault(_name, _value)
+_PAUSES = (0.5, 1.0, 2.0, 4.0)  # s, before a remote file is asked again
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -104,11 +116,12 @@ class ArrayRaster:
         """Return a copy of a window; NaN where a raster of real numbers has no data."""
         if self.grid.window.contains(window):
             out = self.array[:, *window.slices_in(self.grid.window)].copy()
-            _nodata_to_nan(out, self._stored_nodata)
-            return out
-        inside, out = read_inside(self, window)
-        if inside.size:
-            out[:, *inside.slices_in(window)] = self.read(inside)
+        else:
+            inside, out = read_inside(self, window)
+            if inside.size:
+                part = self.array[:, *inside.slices_in(self.grid.window)]
+                out[:, *inside.slices_in(window)] = part
+        _nodata_to_nan(out, self._stored_nodata)
         return out
 
 
@@ -130,10 +143,15 @@ class FileRaster:
     )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in self.__dict__.items() if k != "_local"}
+        """Return what another process needs, which may work in another folder, to open the file for itself."""
+        state = {k: v for k, v in self.__dict__.items() if k != "_local"}
+        if is_local(self.path):
+            state["path"] = str(Path(self.path).absolute())
+        return {**state, "_version": _version_of(state["path"])}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _local=threading.local())
+        key = state["path"], state.pop("_version")
+        self.__dict__.update(state, _local=_handles.get(key, threading.local))
 
     def _dataset(self) -> rasterio.DatasetReader:
         dataset = getattr(self._local, "dataset", None)
@@ -164,33 +182,55 @@ class FileRaster:
         out = np.zeros(window.shape, dtype=bool)
         if not inside.size:
             return out
-        dataset = self._dataset()
         cut = RasterioWindow(inside.col, inside.row, inside.width, inside.height)
-        target = out[inside.slices_in(window)]
-        with self._reading(inside):
+
+        def known(dataset: rasterio.DatasetReader) -> NDArray[np.bool_] | Literal[True]:
             alpha = _alpha_of(dataset)
             if alpha is not None:
-                target[...] = dataset.read(alpha, window=cut) > 0
-            elif _is_masked(dataset):
-                target[...] = dataset.read_masks(window=cut).all(axis=0)
-            else:
-                target[...] = True
+                return np.asarray(dataset.read(alpha, window=cut) > 0)
+            if _is_masked(dataset):
+                return np.asarray(dataset.read_masks(window=cut).all(axis=0))
+            return True
+
+        out[inside.slices_in(window)] = self._asked(known, inside)
         return out
 
-    @contextlib.contextmanager
-    def _reading(self, inside: Window) -> Iterator[None]:
-        """Say where a file cannot be read, and why."""
+    def _asked(self, ask: Callable[[rasterio.DatasetReader], T], inside: Window) -> T:
+        """Ask the open file for something of a window; a remote one again after a while, for connections break.
+
+        Raises
+        ------
+        InputError
+            With where the file cannot be read, and why.
+        """
         import rasterio
 
-        try:
-            yield
-        except rasterio.errors.RasterioError as error:
-            msg = (
-                f"{self.path} cannot be read at rows {inside.row}-{inside.row + inside.height}, "
-                f"columns {inside.col}-{inside.col + inside.width}: {_cause(error)}; "
-                "the file may be damaged or cut short"
-            )
-            raise InputError(msg) from error
+        for pause in (*(() if is_local(self.path) else _PAUSES), None):
+            try:
+                return ask(self._dataset())
+            except rasterio.errors.RasterioError as error:
+                if pause is None:
+                    rows = f"rows {inside.row}-{inside.row + inside.height}"
+                    cols = f"columns {inside.col}-{inside.col + inside.width}"
+                    damaged = "the file may be damaged or cut short"
+                    if not is_local(self.path):
+                        damaged = f"tried {1 + len(_PAUSES)} times; the server may be down, or the file cut short"
+                    msg = f"{without_secrets(self.path)} cannot be read at {rows}, {cols}: {_cause(error)}; {damaged}"
+                    raise InputError(msg) from error
+                time.sleep(pause)
+                self._forget()
+        raise AssertionError
+
+    def _forget(self) -> None:
+        """Close a remote file, and drop what GDAL keeps of it: answers cut short, too."""
+        import rasterio
+
+        self._local.__dict__.pop("dataset", None)
+        with (
+            contextlib.suppress(InputError),
+            rasterio.Env(CPL_VSIL_CURL_NON_CACHED="/vsi"),  # forgotten when it is closed
+        ):
+            open_dataset(self.path).close()
 
     def read(self, window: Window) -> NDArray[Any]:
         """Return a window; NaN where a raster of real numbers has no data."""
@@ -199,16 +239,20 @@ class FileRaster:
         inside = window.intersect(self.grid.window)
         if not inside.size:
             return read_inside(self, window)[1]
-        dataset = self._dataset()
         cut = RasterioWindow(inside.col, inside.row, inside.width, inside.height)
-        with self._reading(inside):
+
+        def told(
+            dataset: rasterio.DatasetReader,
+        ) -> tuple[NDArray[Any], Any, list[tuple[float, float]]]:
             values: NDArray[Any]
             if len(set(dataset.dtypes)) == 1:
                 values = dataset.read(window=cut)
             else:
                 values = np.stack([dataset.read(b, window=cut) for b in dataset.indexes])
             missing = self._missing(dataset, cut, values) if self.dtype.kind == "f" else None
-        scales = _scales(dataset) if self.as_float else []
+            return values, missing, _scales(dataset) if self.as_float else []
+
+        values, missing, scales = self._asked(told, inside)
         is_scaled = any(band != UNSCALED for band in scales)
         if inside == window and values.dtype == self.dtype and not is_scaled:
             out = values
@@ -245,6 +289,19 @@ class FileRaster:
         for band, missing in found:
             out[band] |= missing
         return out
+
+
+# Open files of rasters that came from another process: equal ones share them.
+_handles: Kept[threading.local] = Kept(64)
+
+
+def _version_of(path: str) -> tuple[int, int] | None:
+    """Return size and time of the last change of a local file."""
+    try:
+        status = Path(path).stat() if is_local(path) else None
+    except OSError:
+        return None
+    return None if status is None else (status.st_size, status.st_mtime_ns)
 
 
 def _masks(flags: list[Any]) -> bool:
@@ -300,7 +357,7 @@ def open_dataset(path: str | os.PathLike[str]) -> rasterio.DatasetReader:
             return rasterio.open(name)
     except (rasterio.errors.RasterioError, UnicodeDecodeError) as error:
         # GDAL's message may quote the file's own bytes, which rasterio cannot always decode.
-        msg = f"{name} is not a raster that GDAL can read: {_cause(error)}"
+        msg = f"{without_secrets(name)} is not a raster that GDAL can read: {_cause(error)}"
         raise InputError(msg) from error
 
 

@@ -24,6 +24,7 @@ from trueground.grid import Grid, Window
 from trueground.lock import locked
 from trueground.metadata import Metadata
 from trueground.raster import Raster
+from trueground.secret import without_secrets
 from trueground.vrt import vrt_text
 from trueground.writer import Compression, check_output, compression, write, write_text
 
@@ -107,6 +108,8 @@ class TileStore:
         if self.size < _SMALLEST:
             msg = f"tiles of {self.size} px: must be at least {_SMALLEST}; some thousands are a good size"
             raise InputError(msg)
+        shown = {name: without_secrets(value) for name, value in self.parameters.items()}
+        object.__setattr__(self, "parameters", shown)
 
     @property
     def vrt(self) -> Path:

@@ -20,11 +20,14 @@ from trueground.complete import check_readable, check_tiles
 from trueground.engine import Engine, Progress, Threads
 from trueground.errors import InputError, WriteError
 from trueground.grid import Window
+from trueground.lock import locked
 from trueground.metadata import Metadata
 from trueground.projection import storable
 from trueground.quiet import quiet
 from trueground.raster import GDAL_OPTIONS, Raster
+from trueground.secret import without_secrets
 from trueground.windowed import UNSCALED
+from trueground.zarr_store import is_zarr_name, write_zarr
 
 Compression = Literal["auto", "zstd", "deflate", "lzw", "none"]
 
@@ -68,10 +71,10 @@ def check_output(path: str | os.PathLike[str]) -> None:
     if not folder.is_dir():
         msg = f"{folder} is not a folder, so {final.name} cannot be written in it"
         raise WriteError(msg)
-    if final.is_dir():
+    if final.is_dir() and not is_zarr_name(final):
         msg = f"{final} is a folder; give the name of a file"
         raise WriteError(msg)
-    if final.exists() and not final.is_file():
+    if final.exists() and not (final.is_file() or is_zarr_name(final)):
         msg = f"{final} is not a regular file; give another name"
         raise WriteError(msg)
     try:  # os.access does not know about quotas, access lists and the superuser
@@ -86,9 +89,9 @@ def check_output(path: str | os.PathLike[str]) -> None:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write a text file, whole or not at all."""
+    """Write a text file, whole or not at all, without the credentials of remote files."""
     with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(without_secrets(text), encoding="utf-8")
 
 
 def write(
@@ -106,7 +109,7 @@ def write(
     nodata: float | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Stream a raster to a GeoTIFF or a COG.
+    """Stream a raster to a GeoTIFF, a COG, or, where the name ends in .zarr, a Zarr store.
 
     Blocks are computed by the engine, a bounded number at a time, and written by this thread. The
     file is written under a temporary name in the same folder and renamed at the end.
@@ -150,15 +153,31 @@ def write(
         msg = f"driver {driver!r}: must be GTiff or COG"
         raise InputError(msg)
     said = metadata or Metadata()
-    profile = _profile(raster, said, compress=compress, nodata=nodata)
     final = Path(path)
-    with rasterio.Env(**GDAL_OPTIONS), atomic(final) as temporary, _gdal_errors(final):
+    check_output(final)
+    if is_zarr_name(final):
+        if driver != "GTiff" or compress != "auto" or nodata is not None:
+            msg = (
+                f"{final.name}: a Zarr store is no COG, and says its compression and nodata itself"
+            )
+            raise InputError(msg)
+        return write_zarr(
+            raster, final, engine=engine, block_size=block_size, history=history, progress=progress
+        )
+    profile = _profile(raster, said, compress=compress, nodata=nodata)
+    with (
+        rasterio.Env(**GDAL_OPTIONS),
+        locked(final),
+        atomic(final) as temporary,
+        _gdal_errors(final),
+    ):
         plain = temporary
         if driver == "COG":
             plain = temporary.with_name(temporary.name + ".tif")
         with _silently_opened(plain, "w", **profile, **_CREATION) as target:
             target.update_tags(TRUEGROUND_VERSION=__version__)
-            target.update_tags(**{f"TRUEGROUND_{k.upper()}": v for k, v in (history or {}).items()})
+            told = {k: without_secrets(v) for k, v in (history or {}).items()}
+            target.update_tags(**{f"TRUEGROUND_{k.upper()}": v for k, v in told.items()})
             if rpc_tags is not None:
                 target.update_tags(ns="RPC", **rpc_tags)
             _describe(target, said, driver=driver)

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from trueground.secret import without_secrets
+
 if TYPE_CHECKING:
     from trueground.engine import Progress
 
@@ -24,24 +26,36 @@ class Console:
     verbose: bool = False
     command: str = ""
     """The command as it was given, for reports."""
+    _listener: list[str] | None = None
 
     def note(self, text: str) -> None:
         """Say what was found or done."""
         if not self.quiet:
-            print(text, file=sys.stderr)
+            _say(text)
 
     def detail(self, text: str) -> None:
         """Say more, where the user asked for it."""
         if self.verbose:
-            print(text, file=sys.stderr)
+            _say(text)
 
     def warn(self, text: str) -> None:
         """Say what may be wrong, also when quiet."""
-        print(f"warning: {text}", file=sys.stderr)
+        if self._listener is not None:
+            self._listener.append(text)
+        _say(f"warning: {text}")
+
+    @contextlib.contextmanager
+    def heard(self, warnings: list[str]) -> Iterator[None]:
+        """Add what is warned of to a list."""
+        self._listener = warnings
+        try:
+            yield
+        finally:
+            self._listener = None
 
     def traceback(self) -> None:
         """Print the traceback of the exception that is being handled."""
-        traceback.print_exc()
+        _say(traceback.format_exc().rstrip())
 
     @contextlib.contextmanager
     def warnings_in_one_line(self) -> Iterator[None]:
@@ -119,4 +133,8 @@ console = Console()
 
 def say_error(text: str) -> None:
     """Print an error as one line."""
-    print(f"error: {' '.join(text.split())}", file=sys.stderr)
+    _say(f"error: {' '.join(text.split())}")
+
+
+def _say(text: str) -> None:
+    print(without_secrets(text), file=sys.stderr)

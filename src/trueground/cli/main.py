@@ -20,14 +20,15 @@ from trueground.cli.console import console, say_error
 from trueground.cli.converge import converge
 from trueground.cli.demo import demo
 from trueground.cli.diff import diff
+from trueground.cli.failures import said_of
 from trueground.cli.info import info
 from trueground.cli.locate import locate
 from trueground.cli.ortho import ortho
 from trueground.cli.project import project
 from trueground.cli.refine import refine
 from trueground.cli.rpc import rpc
+from trueground.cli.run import run as run_job_file
 from trueground.cli.uncertainty import uncertainty
-from trueground.errors import TruegroundError
 
 DONE, FAILED, USAGE = 0, 1, 2
 _GARBAGE = 100_000  # objects between searches for it: what is imported is none; 0.05 s
@@ -54,6 +55,7 @@ for _command in (
     demo,
 ):
     app.command(_command)
+app.command(run_job_file, name="run")
 app.register_install_completion_command(name="--install-completion")
 
 
@@ -121,34 +123,18 @@ def run(arguments: list[str]) -> int:
         sys.stdout.flush()
         code = DONE
     except CycloptsError as error:
-        say_error(f"{str(error).strip()} See 'trueground {_command_of(arguments)}--help'.")
+        say_error(f"{said_of(error)} See 'trueground {_command_of(arguments)}--help'.")
         code = USAGE
-    except TruegroundError as error:
-        if console.verbose:
-            console.traceback()
-        say_error(str(error))
     except KeyboardInterrupt:
         say_error("interrupted; nothing half-written was left")
     except BrokenPipeError:  # the reader of a pipe has gone: nothing to tell it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
-        if console.verbose:
-            console.traceback()
-        place = f"{error.filename}: " if error.filename else ""
-        if isinstance(error, FileNotFoundError):
-            say_error(f"{error.filename or error} does not exist; check its path")
-        else:
-            say_error(f"{place}{error.strerror or error}; check permissions and free space")
-    except MemoryError:
-        say_error("out of memory; use fewer threads (--threads) or a machine with more")
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else FAILED
     except Exception as error:
         if console.verbose:
             console.traceback()
-        say_error(
-            f"{type(error).__name__}: {error}; run again with --verbose for the traceback, and please report it"
-        )
+        say_error(said_of(error))
     return code
 
 

@@ -73,15 +73,15 @@ def outputs_differ_from(
 
 
 def raster_output(path: Path) -> Path:
-    """Check that the name of an output raster is that of a GeoTIFF.
+    """Check that the name of an output raster is that of a GeoTIFF or of a Zarr store.
 
     Raises
     ------
     InputError
         Where it ends otherwise.
     """
-    if not is_raster_name(path):
-        msg = f"{path}: rasters are written as GeoTIFF; give a name that ends in .tif"
+    if not is_raster_name(path) and path.suffix.lower() != ".zarr":
+        msg = f"{path}: rasters are written as GeoTIFF or Zarr; give a name that ends in .tif or .zarr"
         raise InputError(msg)
     return path
 
@@ -107,7 +107,9 @@ def _files_of(path: str | Path) -> list[str]:
     from trueground.raster import open_dataset
 
     name = os.fspath(path)
-    files = [name, str(Path(name).with_suffix(".geom"))]
+    files = [name]
+    if Path(name).name:
+        files.append(str(Path(name).with_suffix(".geom")))
     if name.startswith("/vsi"):
         inner = name.split("/", 2)[2]
         files += [
