@@ -25,6 +25,7 @@ SCRIPTS = (
     "blockwise_xdem.py",
     "blockwise_truth.py",
     "blockwise_scale.py",
+    "engines.py",
 )
 
 

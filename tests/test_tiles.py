@@ -18,7 +18,8 @@ from trueground.fingerprint import sha256
 from trueground.grid import Grid, Window
 from trueground.metadata import BandMetadata, Metadata
 from trueground.raster import ArrayRaster, Raster, open_raster
-from trueground.tiles import Part, TileStore
+from trueground.tile import Part
+from trueground.tiles import TileStore
 
 GRID = Grid(crs=CRS.from_epsg(32631), transform=Affine(2.0, 0, 5e5, 0, -2.0, 5e6), shape=(300, 420))
 VALUES = np.random.default_rng(0).integers(1, 60, (2, 300, 420), dtype=np.uint8)
@@ -177,7 +178,7 @@ def test_folders_that_cannot_take_tiles(tmp_path):
     store.write(WHOLE)
     assert (folder / "mine.txt").read_text() == "mine"
     older = '{"format": "trueground tiles 1", "tiles": {"tiles/r0000_c0000.tif": "12ab"}}'
-    odd = '{"format": "trueground tiles 2", "tiles": {"tiles/r0000_c0000.tif": 1}}'
+    odd = '{"format": "trueground tiles 3", "tiles": {"tiles/r0000_c0000.tif": 1}}'
     for text in ("", "{}", '{"format": "x", "tiles": {}}', "[1]", older, odd):
         (folder / "manifest.json").write_text(text)
         with pytest.raises(InputError, match="no manifest of trueground's"):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from trueground.cluster import Dask as Dask
     from trueground.control import AutomaticControl as AutomaticControl
     from trueground.control import Matching as Matching
     from trueground.control import automatic_control as automatic_control
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
     from trueground.writer import write as write
 
 _HOMES = {
+    "cluster": ("Dask",),
     "control": ("AutomaticControl", "Matching", "automatic_control"),
     "coreg": (
         "Alignment",

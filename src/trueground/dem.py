@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +15,7 @@ from trueground.datum_shift import InDatum
 from trueground.errors import DatumError, InputError
 from trueground.globe import AroundTheGlobe, closed
 from trueground.grid import Window
+from trueground.kept import Kept, content_key
 from trueground.projection import WGS84, count_longitudes_as, project
 from trueground.raster import Raster, as_float, name_of, open_raster
 from trueground.sampling import Resampling, check_resampling, sample_surface
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 _TILE = 256  # px, edge of the tiles whose range of heights is remembered
 _STRIP = 64  # tiles read at once
 _QUARTER_TURN = 90.0  # degrees
+_Ranges = dict[tuple[int, int], tuple[float, float]]
+# Of DEMs that came from another process, job after job: equal ones share them.
+_known_ranges: Kept[_Ranges] = Kept(16)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +48,7 @@ class Dem:
     """The same above the WGS 84 ellipsoid: the nodes between which heights are interpolated."""
     interpolation: Resampling = "bilinear"
     """`nearest`, `bilinear`, or `cubic` (interpolating)."""
-    _ranges: dict[tuple[int, int], tuple[float, float]] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
+    _ranges: _Ranges = field(default_factory=dict, init=False, repr=False, compare=False)
     """Lowest and highest height of the tiles looked at so far."""
 
     def __post_init__(self) -> None:
@@ -64,6 +66,15 @@ class Dem:
         if self.datum.name != "ellipsoid":
             surface = InDatum(source=surface, before=self.datum, after=ELLIPSOID, crs=self.crs)
         object.__setattr__(self, "surface", surface)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: getattr(self, k) for k in ("raster", "datum", "interpolation")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        key = content_key(state)
+        ranges: _Ranges = {} if key is None else _known_ranges.get(key, dict)
+        self.__dict__.update(state, _ranges=ranges)
+        self.__post_init__()
 
     @classmethod
     def open(

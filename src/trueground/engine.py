@@ -1,4 +1,4 @@
-"""Where blocks are computed: one after the other, or in threads.
+"""Where blocks are computed: one after the other, or in threads; on a cluster, see `trueground.cluster`.
 
 Blocks in flight are bounded, and results come in order.
 """
@@ -25,18 +25,27 @@ Progress = Callable[[int, int], None]
 class Engine(Protocol):
     """Computes a function of windows."""
 
+    @property
+    def workers(self) -> int:
+        """How many blocks are computed at the same time."""
+
     def map(
         self, function: Callable[[Window], T], windows: Iterable[Window]
     ) -> Iterator[tuple[Window, T]]:
         """Yield (window, result) in the order of the windows; the first exception stops the run."""
 
 
-def _guarded(function: Callable[[Window], T], window: Window) -> T:
+def place_of(window: Window) -> str:
+    """Return what to call a block in a message."""
+    return f"block at row {window.row}, column {window.col} ({window.height} x {window.width} px)"
+
+
+def guarded(function: Callable[[Window], T], window: Window) -> T:
     """Run one block; any exception is raised with the block's window in its message.
 
     Errors of ours and a lack of memory keep their class; what was not expected is a BlockError.
     """
-    where = f"block at row {window.row}, column {window.col} ({window.height} x {window.width} px)"
+    where = place_of(window)
     try:
         return function(window)
     except BlockError:  # an engine within an engine: the inner one has named its block
@@ -56,12 +65,17 @@ def _guarded(function: Callable[[Window], T], window: Window) -> T:
 class Serial:
     """One block after the other, in this thread."""
 
+    @property
+    def workers(self) -> int:
+        """One."""
+        return 1
+
     def map(
         self, function: Callable[[Window], T], windows: Iterable[Window]
     ) -> Iterator[tuple[Window, T]]:
         """Yield (window, result) in order."""
         for window in windows:
-            yield window, _guarded(function, window)
+            yield window, guarded(function, window)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +106,7 @@ class Threads:
 
             def submit(number: int) -> None:
                 for window in islice(remaining, number):
-                    queue.append((window, pool.submit(_guarded, function, window)))
+                    queue.append((window, pool.submit(guarded, function, window)))
 
             try:
                 submit(self.workers + 1)
@@ -106,6 +120,11 @@ class Threads:
             finally:
                 for _, future in queue:
                     future.cancel()
+
+
+def nearby(engine: Engine) -> Engine:
+    """Return the engine for work on what this process holds in memory: to send that elsewhere would take longer."""
+    return engine if isinstance(engine, Serial | Threads) else Threads()
 
 
 def available_processors() -> int:

@@ -141,6 +141,11 @@ class FileRaster:
     _local: threading.local = field(
         default_factory=threading.local, init=False, repr=False, compare=False
     )
+    _opened: tuple[int, int] | None = field(default=None, init=False, repr=False, compare=False)
+    """Size and time of the last change, of a local file, when it was opened."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_opened", _version_of(self.path))
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what another process needs, which may work in another folder, to open the file for itself."""
@@ -151,7 +156,9 @@ class FileRaster:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         key = state["path"], state.pop("_version")
-        self.__dict__.update(state, _local=_handles.get(key, threading.local))
+        # Another computer may see another time of the same file: what counts is that here it stays as it is.
+        opened = _version_of(state["path"])
+        self.__dict__.update(state, _local=_handles.get(key, threading.local), _opened=opened)
 
     def _dataset(self) -> rasterio.DatasetReader:
         dataset = getattr(self._local, "dataset", None)
@@ -201,13 +208,14 @@ class FileRaster:
         Raises
         ------
         InputError
-            With where the file cannot be read, and why.
+            With where the file cannot be read, and why; also where it is no longer the one that was opened.
         """
         import rasterio
 
         for pause in (*(() if is_local(self.path) else _PAUSES), None):
             try:
-                return ask(self._dataset())
+                found = ask(self._dataset())
+                self._check_unchanged()
             except rasterio.errors.RasterioError as error:
                 if pause is None:
                     rows = f"rows {inside.row}-{inside.row + inside.height}"
@@ -219,7 +227,18 @@ class FileRaster:
                     raise InputError(msg) from error
                 time.sleep(pause)
                 self._forget()
+            else:
+                return found
         raise AssertionError
+
+    def _check_unchanged(self) -> None:
+        """Raise where the file is no longer what it was: what was read of it would not go together."""
+        if self._opened is not None and _version_of(self.path) != self._opened:
+            msg = (
+                f"{self.path} has changed, or was replaced, since it was opened: what was read of it is of two "
+                "different files; run again once nothing writes it"
+            )
+            raise InputError(msg)
 
     def _forget(self) -> None:
         """Close a remote file, and drop what GDAL keeps of it: answers cut short, too."""

@@ -33,6 +33,9 @@ class Remembered:
         default_factory=threading.Lock, init=False, repr=False, compare=False
     )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (self.source, self.margin, self.limit)
+
     @property
     def grid(self) -> Grid:
         """Grid of the source."""
@@ -85,3 +88,8 @@ class Remembered:
                 _, (dropped, _) = self._held.popitem(last=False)
                 total -= dropped.size
         return values, wide
+
+
+def _again(source: Raster, margin: int, limit: int) -> Remembered:
+    """Return one that remembers nothing yet."""
+    return Remembered(source=source, margin=margin, limit=limit)

@@ -30,7 +30,7 @@ def nmad(values: NDArray[np.floating]) -> float:
     Hoehle & Hoehle (2009), ISPRS J. Photogramm. 64, 398-406, eq. (5),
     doi:10.1016/j.isprsjprs.2009.02.003.
     """
-    return NMAD_FACTOR * medians.spread(values.ravel())[2]
+    return float(NMAD_FACTOR * medians.spread(values.ravel())[2])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

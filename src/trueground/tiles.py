@@ -11,12 +11,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, Literal
 
 from trueground import __version__
+from trueground.cluster import Dask
 from trueground.engine import Engine, Progress
 from trueground.errors import InputError, WriteError
 from trueground.fingerprint import sha256
@@ -25,54 +23,16 @@ from trueground.lock import locked
 from trueground.metadata import Metadata
 from trueground.raster import Raster
 from trueground.secret import without_secrets
+from trueground.tile import CHECKSUM, Tile, TileMaker
 from trueground.vrt import vrt_text
-from trueground.writer import Compression, check_output, compression, write, write_text
+from trueground.writer import Compression, check_output, compression, write_text
 
 MANIFEST = "manifest.json"
 FOLDER = "tiles"
-_FORMAT = "trueground tiles 2"
+_FORMAT = "trueground tiles 3"
 _SAVED_EVERY = 2.0  # s between two manifests, where tiles are quick
 _PART = re.compile(r"\.r\d+_c\d+\.[0-9a-f]{8}\.part")  # what a process that was killed leaves
 _SMALLEST = 64  # px, edge of a tile
-_CHECKSUM = "sha256"
-_Tile = dict[str, Any]
-"""What the manifest says of a tile: its checksum, and what was counted in it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """The pixels of a window of a raster, as a raster."""
-
-    source: Raster
-    window: Window
-    grid: Grid = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "grid", self.source.grid.crop(self.window))
-
-    @property
-    def count(self) -> int:
-        """Bands of the source."""
-        return self.source.count
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the source."""
-        return self.source.dtype
-
-    @property
-    def nodata(self) -> float | None:
-        """That of the source."""
-        return self.source.nodata
-
-    def read(self, window: Window) -> NDArray[Any]:
-        """Return a window, counted from the part's own first pixel."""
-        return self.source.read(self.in_source(window))
-
-    def in_source(self, window: Window) -> Window:
-        """Return a window of the part as one of its source."""
-        row, col = window.row + self.window.row, window.col + self.window.col
-        return replace(window, row=row, col=col)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +113,7 @@ class TileStore:
         engine: Engine | None = None,
         resume: bool = False,
         block_size: int = 1024,
+        driver: Literal["GTiff", "COG"] = "GTiff",
         compress: Compression = "auto",
         nodata: float | None = None,
         metadata: Metadata | None = None,
@@ -161,6 +122,8 @@ class TileStore:
         progress: Progress | None = None,
     ) -> Path:
         """Write a raster as tiles, those that are not there yet.
+
+        On a cluster the workers write them, to a folder that they share.
 
         Parameters
         ----------
@@ -171,7 +134,7 @@ class TileStore:
             there are none, begin.
         counted
             Asked, of each window that was read, for numbers by name: their sums are kept with the tile, see `counts`.
-        engine, block_size, compress, nodata, metadata, history, progress
+        engine, block_size, driver, compress, nodata, metadata, history, progress
             As for `writer.write`.
 
         Returns
@@ -184,9 +147,11 @@ class TileStore:
         InputError
             Where the folder holds tiles and `resume` was not asked for, or they were made from other inputs or with
             other parameters.
+        WriteError
+            Where a tile is not there that a worker has written: it does not share the folder.
         """
         self.check(resume=resume)
-        begun = self._begun(raster, compress=compress, nodata=nodata)
+        begun = self._begun(raster, driver=driver, compress=compress, nodata=nodata)
         windows = dict(self._windows(raster.grid))
         self.folder.mkdir(exist_ok=True)
         with locked(self.folder):
@@ -196,32 +161,41 @@ class TileStore:
             self._remove_leftovers()
             with self._manifest(begun, finished) as record:
                 steps = _Steps(windows, finished, block_size=block_size, progress=progress)
-                for name, window in windows.items():
-                    if name in finished:
-                        continue
-                    part = Part(source=raster, window=window)
-                    path = write(
-                        part,
-                        self.folder / name,
-                        engine=engine,
-                        block_size=block_size,
-                        compress=compress,
-                        nodata=nodata,
-                        metadata=metadata,
-                        history=history,
-                        progress=steps.of_tile(name),
-                    )
-                    counts: Counter[str] = Counter()
-                    if counted is not None:
-                        for block in part.grid.blocks(block_size):
-                            counts.update(counted(part.in_source(block.core)))
-                    record(name, {_CHECKSUM: sha256(path), **counts})
+                names = {window: name for name, window in windows.items()}
+                maker = TileMaker(
+                    raster=raster,
+                    paths={w: self.folder.resolve() / name for w, name in names.items()},
+                    block_size=block_size,
+                    counted=counted,
+                    options={
+                        "driver": driver, "compress": compress, "nodata": nodata, "metadata": metadata,
+                        "history": history,
+                    },
+                )  # fmt: skip
+                missing = [window for window, name in names.items() if name not in finished]
+                if isinstance(engine, Dask):
+                    for window, tile in engine.map(maker, missing):
+                        self._require(names[window])
+                        steps.of_tile(names[window])(steps.blocks_of(names[window]), 0)
+                        record(names[window], tile)
+                else:
+                    for window in missing:
+                        step = steps.of_tile(names[window])
+                        record(names[window], maker.make(window, engine=engine, progress=step))
             said = metadata or Metadata()
             own = {f"TRUEGROUND_{k.upper()}": v for k, v in (history or {}).items()}
             said = replace(said, tags={**said.tags, "TRUEGROUND_VERSION": __version__, **own})
             value = raster.nodata if nodata is None else nodata
             write_text(self.vrt, vrt_text(raster, windows.items(), metadata=said, nodata=value))
         return self.vrt
+
+    def _require(self, name: str) -> None:
+        if not (self.folder / name).is_file():
+            msg = (
+                f"a worker has written {name}, and it is not in {self.folder}: all must share that folder, under the "
+                "same name; give one that they share, or leave out --tiles"
+            )
+            raise WriteError(msg)
 
     def counts(self) -> dict[str, int]:
         """Return what was counted in all tiles that are there, by name: in this run and in those before.
@@ -233,7 +207,7 @@ class TileStore:
         """
         total: Counter[str] = Counter()
         for tile in (self._read_manifest() or {"tiles": {}})["tiles"].values():
-            total.update({name: n for name, n in tile.items() if name != _CHECKSUM})
+            total.update({name: n for name, n in tile.items() if name != CHECKSUM})
         return dict(total)
 
     def _windows(self, grid: Grid) -> Iterator[tuple[str, Window]]:
@@ -243,7 +217,7 @@ class TileStore:
             yield f"{FOLDER}/r{row:04d}_c{col:04d}.tif", block.core
 
     def _begun(
-        self, raster: Raster, *, compress: Compression, nodata: float | None
+        self, raster: Raster, *, driver: str, compress: Compression, nodata: float | None
     ) -> dict[str, Any]:
         """Return what all tiles have to have in common."""
         grid = raster.grid
@@ -261,6 +235,7 @@ class TileStore:
                 "type": raster.dtype.name,
                 "nodata": None if value is None else str(value),
                 "compression": compression(compress),
+                "driver": driver,
             },
             "tile_size": self.size,
             "parameters": dict(self.parameters),
@@ -280,7 +255,7 @@ class TileStore:
             return None
         try:
             said: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
-            whole = all(isinstance(tile[_CHECKSUM], str) for tile in said["tiles"].values())
+            whole = all(isinstance(tile[CHECKSUM], str) for tile in said["tiles"].values())
             if said["format"] != _FORMAT or not whole:
                 raise ValueError  # noqa: TRY301
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -291,9 +266,7 @@ class TileStore:
             raise InputError(msg) from error
         return said
 
-    def _finished(
-        self, begun: Mapping[str, Any], windows: Mapping[str, Window]
-    ) -> dict[str, _Tile]:
+    def _finished(self, begun: Mapping[str, Any], windows: Mapping[str, Window]) -> dict[str, Tile]:
         """Return those of all tiles that are whole, with what is said of them; no other name is looked at.
 
         Raises
@@ -316,7 +289,7 @@ class TileStore:
             for name, known in before["tiles"].items()
             if name in windows
             and (self.folder / name).is_file()
-            and sha256(self.folder / name) == known[_CHECKSUM]
+            and sha256(self.folder / name) == known[CHECKSUM]
         }
 
     def _remove_leftovers(self) -> None:
@@ -326,8 +299,8 @@ class TileStore:
 
     @contextlib.contextmanager
     def _manifest(
-        self, begun: Mapping[str, Any], finished: Mapping[str, _Tile]
-    ) -> Iterator[Callable[[str, _Tile], None]]:
+        self, begun: Mapping[str, Any], finished: Mapping[str, Tile]
+    ) -> Iterator[Callable[[str, Tile], None]]:
         """Keep the manifest: give a function that adds a tile to it; save it at the end, whatever happens."""
         done = dict(finished)
         saved = 0.0
@@ -338,7 +311,7 @@ class TileStore:
             write_text(self.folder / MANIFEST, text + "\n")
             saved = time.monotonic()
 
-        def record(name: str, tile: _Tile) -> None:
+        def record(name: str, tile: Tile) -> None:
             done[name] = tile
             if time.monotonic() - saved > _SAVED_EVERY:
                 save()
@@ -370,6 +343,10 @@ class _Steps:
         self._progress = progress
         if progress is not None and self._done:
             progress(self._done, self._total)
+
+    def blocks_of(self, name: str) -> int:
+        """Return how many blocks a tile has."""
+        return self._blocks[name]
 
     def of_tile(self, name: str) -> Progress:
         """Return what counts the blocks of a tile."""

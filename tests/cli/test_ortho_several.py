@@ -87,7 +87,6 @@ def test_pan_and_multispectral_land_on_one_grid(here: Path, tmp_path: Path) -> N
         (("image.tif", "image.tif", *DEM, "-o", "x"), "two images are named image"),
         (("image.tif", "no_rpc.tif", *DEM, "-o", "x.tif"), "give a folder"),
         ((*DEM, "-o", "x.tif"), "which image"),
-        (("image.tif", *DEM, "-o", "x", "--tiles", "100", "--cog"), "leave out --cog"),
         (("image.tif", *DEM, "-o", "x.tif", "--resume"), "give --tiles"),
         (
             ("image.tif", *DEM, "-o", "x.tif", "--mosaic", "first", "--occlusion", "mask"),

@@ -18,6 +18,7 @@ from trueground.datum_shift import converted
 from trueground.engine import Serial
 from trueground.errors import DatumError, InputError
 from trueground.grid import Grid, Window
+from trueground.pointcloud import PointCloud
 from trueground.projection import WGS84, project
 from trueground.raster import ArrayRaster
 from trueground.vertical import Datum
@@ -149,6 +150,14 @@ def test_declared_datums_are_brought_together(method):
     # float32 at 600 m, up and down: 1e-4 m
     for axis in ("shift_x", "shift_y", "shift_z"):
         assert getattr(two, axis) == pytest.approx(getattr(one, axis), abs=1e-3)
+
+
+def test_points_above_the_same_surface_need_no_grid_for_it():
+    navd88 = CRS.from_user_input("EPSG:26910+5703")
+    on = grid((60, 60), crs=navd88)
+    points = PointCloud.of_raster(dem(on, system=navd88))
+    shift = NuthKaab().fit(points, dem(on, (7.0, -3.0, 1.0), system=navd88)).shift_x
+    assert shift == pytest.approx(7.0, abs=0.2)
 
 
 def test_one_declared_datum_alone_is_an_error():

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
-
-from cyclopts import Parameter
+from typing import Literal
 
 from trueground.cli.align_sample import SampleOptions
-from trueground.cli.options import DemResampling, Flag, Output, Repeated, usage
+from trueground.cli.engine_options import EngineOptions
+from trueground.cli.options import DemResampling, Output, Repeated, usage
+from trueground.cli.storage import Storage
 
 _SAMPLE = SampleOptions()
+_ENGINE, _STORAGE = EngineOptions(), Storage()
 
 
 def align(
@@ -45,8 +46,8 @@ def align(
     points_sigma: str | None = None,
     points_crs: str | None = None,
     points_heights: str | None = None,
-    threads: Annotated[int, Parameter(validator=None)] = 0,
-    cog: Flag = False,
+    where: EngineOptions = _ENGINE,
+    storage: Storage = _STORAGE,
 ) -> None:
     """Move an elevation model onto a reference, so that their difference shows change and not misplacement.
 
@@ -63,7 +64,7 @@ def align(
     moving
         DEM to move, or points; grid and CRS may differ.
     output
-        The moved DEM (GeoTIFF), or the moved points (a file of the same kind as they came in).
+        The moved DEM (.tif or .zarr; a folder for --tiles), or the moved points (a file of the kind that they came in).
     method
         How the motion is found: nuth-kaab, lzd, icp, cpd, dh-minimize or vertical-shift; and how heights are corrected:
         deramp, directional-bias or terrain-bias. Several are joined by +, as in "nuth-kaab + deramp"; what is chosen of
@@ -119,10 +120,6 @@ def align(
         CRS of the points. Default: as their file says.
     points_heights
         What heights of the points are above.
-    threads
-        Number of threads; 0 takes all processors.
-    cog
-        Write a cloud-optimised GeoTIFF.
     """
     from trueground.cli.align_inputs import PointOptions
     from trueground.cli.align_job import AlignJob, BlockOptions
@@ -150,5 +147,5 @@ def align(
         ),
         exclude=exclude or [], include=include or [], mask=mask, weights=weights, initial=initial,
         transform=transform, report=report, resampling=resampling, grid=grid,
-        reference_heights=reference_heights, moving_heights=moving_heights, threads=threads, cog=cog,
+        reference_heights=reference_heights, moving_heights=moving_heights, where=where, storage=storage,
     ).run()  # fmt: skip

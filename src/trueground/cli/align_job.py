@@ -14,7 +14,6 @@ from trueground.cli.console import console
 from trueground.cli.options import (
     DemResampling,
     outputs_differ_from,
-    raster_output,
     usage,
     warn_of_outlines_elsewhere,
 )
@@ -22,6 +21,8 @@ from trueground.errors import FitError, InputError
 
 if TYPE_CHECKING:
     from trueground.cli.align_sample import SampleOptions
+    from trueground.cli.engine_options import EngineOptions
+    from trueground.cli.storage import Storage
     from trueground.coreg import Alignment, Result
     from trueground.engine import Engine
     from trueground.pointcloud import PointCloud
@@ -93,18 +94,20 @@ class AlignJob:
     grid: Literal["moving", "reference"]
     reference_heights: str | None
     moving_heights: str | None
-    threads: int
-    cog: bool
+    where: EngineOptions
+    storage: Storage
 
     def run(self) -> None:
         """Do it."""
-        from trueground.engine import Threads
+        of_points = self._check()
+        method = self._method()
+        with self.where.opened() as engine:
+            self._run(of_points, method, engine)
+
+    def _run(self, of_points: tuple[bool, bool], method: Any, engine: Engine) -> None:
         from trueground.raster import open_raster
         from trueground.vectors import stable_terrain
 
-        of_points = self._check()
-        method = self._method()
-        engine = Threads(self.threads)
         fixed, loose, datums = AlignInputs(
             reference=self.reference, moving=self.moving, points=self.points,
             reference_heights=self.reference_heights, moving_heights=self.moving_heights,
@@ -171,6 +174,7 @@ class AlignJob:
         """Look at the arguments before any work; tell whether reference and moving are points."""
         from trueground.pointfiles import is_point_file
 
+        self.where.check()
         of_points = is_point_file(self.reference), is_point_file(self.moving)
         for name, points in zip((self.reference, self.moving), of_points, strict=True):
             if points and not Path(name).exists():
@@ -193,20 +197,18 @@ class AlignJob:
         if of_points[0] and self.grid == "reference":
             msg = "--grid reference: points have no grid; leave it out."
             raise usage(msg)
-        if of_points[1]:
-            if self.output.suffix.lower() != Path(self.moving).suffix.lower():
-                ending = Path(self.moving).suffix
-                msg = f"{self.output}: points are written as they came; give a name that ends in {ending}."
-                raise usage(msg)
-        else:
-            raster_output(self.output)
+        if of_points[1] and self.output.suffix.lower() != Path(self.moving).suffix.lower():
+            ending = Path(self.moving).suffix
+            msg = f"{self.output}: points are written as they came; give a name that ends in {ending}."
+            raise usage(msg)
         inputs: list[str | Path | None] = [
             self.reference, self.moving, self.mask, self.weights, self.initial, *self.exclude, *self.include,
         ]  # fmt: skip
         outputs = {"--output": self.output, "--transform": self.transform, "--report": self.report}
         if self.blocks is not None:
             outputs |= {"--tiles-table": self.blocks.table, "--field-raster": self.blocks.raster}
-        outputs_differ_from(inputs, outputs)
+        check = outputs_differ_from if of_points[1] else self.storage.check
+        check(inputs, outputs)
         return of_points
 
     def _method(self) -> Any:
@@ -270,8 +272,8 @@ class AlignJob:
     ) -> tuple[Result, list[Path | None]]:
         """Write the moved DEM and what else is asked for; return the result with its statistics."""
         from trueground.datum_shift import datum_name
+        from trueground.fingerprint import text_fingerprint
         from trueground.pointcloud import PointCloud
-        from trueground.writer import write
 
         onto = (
             fixed.grid if self.grid == "reference" and not isinstance(fixed, PointCloud) else None
@@ -287,12 +289,11 @@ class AlignJob:
             "reference_heights": "" if isinstance(fixed, PointCloud) else datum_name(fixed, self.reference_heights),
             "moving_heights": datum_name(loose, self.moving_heights),
         }  # fmt: skip
-        with console.progress("write") as step, console.timed("write"):
-            write(
-                aligned, self.output, engine=engine, driver="COG" if self.cog else "GTiff",
-                history=history, progress=step,
-            )  # fmt: skip
-        written: list[Path | None] = [self.output]
+        self.storage.save(
+            aligned, self.output, engine, title="write", history=history,
+            parameters={**history, "result": text_fingerprint(found.to_json())}, inputs=self._fingerprints,
+        )  # fmt: skip
+        written: list[Path | None] = [self.storage.written(self.output)]
         if self.blocks is not None:
             from trueground.cli.align_blocks import write_blocks
 
@@ -300,6 +301,25 @@ class AlignJob:
         if self.report is not None and not isinstance(fixed, PointCloud):
             found = self._report(found, fixed, (loose, aligned), valid, engine)
         return found, written
+
+    def _fingerprints(self) -> dict[str, str]:
+        """Return what tells the inputs from others of the same names."""
+        from trueground.fingerprint import fingerprint, raster_fingerprint
+        from trueground.pointfiles import is_point_file
+
+        names = {
+            "reference": self.reference,
+            "moving": self.moving,
+            "mask": self.mask,
+            "weights": self.weights,
+        }
+        outlines = {
+            f"outlines {n}": p for n, p in enumerate((*self.exclude, *self.include), start=1)
+        }
+        return {
+            name: (fingerprint if name in outlines or is_point_file(path) else raster_fingerprint)(path)
+            for name, path in (names | outlines).items() if path is not None
+        }  # fmt: skip
 
     def _report(  # noqa: PLR0917
         self,

@@ -8,17 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trueground.cli.console import console
+from trueground.cli.engine_options import EngineOptions
 from trueground.cli.options import (
     DemResampling,
     Flag,
     Output,
     outputs_differ_from,
-    raster_output,
     usage,
 )
+from trueground.cli.storage import Storage
 
 if TYPE_CHECKING:
     from trueground.raster import Raster
+
+_ENGINE, _STORAGE = EngineOptions(), Storage()
 
 
 def apply(
@@ -32,9 +35,9 @@ def apply(
     like: str | None = None,
     variable: str | None = None,
     resampling: DemResampling = "bilinear",
-    threads: int = 0,
+    where: EngineOptions = _ENGINE,
     points_crs: str | None = None,
-    cog: Flag = False,
+    storage: Storage = _STORAGE,
 ) -> None:
     """Move an elevation model, and correct its heights, as `align --transform` has found for it or another.
 
@@ -60,28 +63,22 @@ def apply(
         Raster of the variable on which a terrain bias depends. Default: the DEM's own slope, aspect and so on.
     resampling
         How the moved DEM is interpolated.
-    threads
-        Number of threads; 0 takes all processors.
     points_crs
         CRS of points. Default: as their file says.
-    cog
-        Write a cloud-optimised GeoTIFF.
     """
     import numpy as np
 
     from trueground.coreg import Alignment, BlockwiseAlignment, read_result
     from trueground.difference import check_overlap
-    from trueground.engine import Threads
     from trueground.errors import InputError
+    from trueground.fingerprint import raster_fingerprint
     from trueground.pointfiles import is_point_file, open_points, write_points
     from trueground.raster import ArrayRaster, as_float, open_raster
-    from trueground.writer import write
 
+    where.check()
     of_points = is_point_file(dem)
-    outputs_differ_from(
-        [transform, dem, like, variable],
-        {"--output": output if of_points else raster_output(output)},
-    )
+    check = outputs_differ_from if of_points else storage.check
+    check([transform, dem, like, variable], {"--output": output})
     try:
         text = transform.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -120,16 +117,21 @@ def apply(
         "resampling": resampling,
         "variable": variable or "",
     }
-    with console.progress("write") as step, console.timed("write"):
-        write(
+    with where.opened() as engine:
+        storage.save(
             moved,
             output,
-            engine=Threads(threads),
-            driver="COG" if cog else "GTiff",
+            engine,
+            title="write",
             history=history,
-            progress=step,
+            parameters=history,
+            inputs=lambda: {
+                name: raster_fingerprint(path)
+                for name, path in (("dem", dem), ("variable", variable))
+                if path is not None
+            },
         )
-    console.note(f"wrote {output}")
+    console.note(f"wrote {storage.written(output)}")
 
 
 def _datums(text: str) -> tuple[str, str]:

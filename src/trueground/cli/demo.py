@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from trueground.cli.console import console
+from trueground.cli.engine_options import EngineOptions
+
+_ENGINE = EngineOptions()
 
 
-def demo(folder: Path, /, *, threads: int = 0) -> None:
+def demo(folder: Path, /, *, where: EngineOptions = _ENGINE) -> None:
     """Make a synthetic world, align its DEM, orthorectify its images, write a report, and say how good all of it is.
 
     Example: `trueground demo demo`
@@ -16,11 +19,8 @@ def demo(folder: Path, /, *, threads: int = 0) -> None:
     ----------
     folder
         Where the results go; it is made where it does not exist.
-    threads
-        Number of threads; 0 takes all processors.
     """
     from trueground.demo import run_demo
-    from trueground.engine import Threads
     from trueground.errors import WriteError
     from trueground.samples import world
 
@@ -32,10 +32,8 @@ def demo(folder: Path, /, *, threads: int = 0) -> None:
     console.note("making the synthetic world (kept for the next time)")
     with console.timed("world"):
         made = world()
-    with console.progress("demo") as step, console.timed("demo"):
-        result = run_demo(
-            made, folder, engine=Threads(threads), command=console.command, progress=step
-        )
+    with where.opened() as engine, console.progress("demo") as step, console.timed("demo"):
+        result = run_demo(made, folder, engine=engine, command=console.command, progress=step)
     console.note(f"the world: {made.folder}")
     for path in result.files:
         print(f"made {path}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trueground.cli.console import console
+from trueground.cli.engine_options import EngineOptions
 from trueground.cli.options import (
     DemResampling,
     Flag,
@@ -11,6 +12,8 @@ from trueground.cli.options import (
     outputs_differ_from,
     raster_output,
 )
+
+_ENGINE = EngineOptions()
 
 
 def diff(
@@ -23,7 +26,7 @@ def diff(
     resampling: DemResampling = "bilinear",
     reference_heights: str | None = None,
     moving_heights: str | None = None,
-    threads: int = 0,
+    where: EngineOptions = _ENGINE,
     cog: Flag = False,
 ) -> None:
     """Subtract two elevation models: A - B on the grid of A.
@@ -46,21 +49,18 @@ def diff(
         What heights of A are above: ellipsoid, egm96, egm2008 or a grid file. Default: as its CRS says.
     moving_heights
         The same for B.
-    threads
-        Number of threads; 0 takes all processors.
     cog
         Write a cloud-optimised GeoTIFF.
     """
     from trueground.datum_shift import datum_name, in_common_datum
     from trueground.difference import Difference, check_overlap
-    from trueground.engine import Threads
     from trueground.raster import open_raster
     from trueground.stats import statistics
     from trueground.vectors import stable_terrain
     from trueground.writer import write
 
     outputs_differ_from([a, b, *(exclude or [])], {"--output": raster_output(output)})
-    engine = Threads(threads)
+    where.check()
     first, second = open_raster(a), open_raster(b)
     check_overlap(first, second)
     datums = {
@@ -72,23 +72,24 @@ def diff(
     )
     difference = Difference(first=first, second=second, resampling=resampling)
     valid = stable_terrain(first.grid, exclude=exclude or [], include=[], mask=None)
-    with console.progress("difference") as step:
-        write(
-            difference,
-            output,
-            engine=engine,
-            driver="COG" if cog else "GTiff",
-            history={
-                "first": a,
-                "second": b,
-                "resampling": resampling,
-                "exclude": ", ".join(exclude or []),
-                **datums,
-            },
-            progress=step,
-        )
-    with console.progress("statistics") as step:
-        figures = statistics(open_raster(output), valid=valid, engine=engine, progress=step)
+    with where.opened() as engine:
+        with console.progress("difference") as step:
+            write(
+                difference,
+                output,
+                engine=engine,
+                driver="COG" if cog else "GTiff",
+                history={
+                    "first": a,
+                    "second": b,
+                    "resampling": resampling,
+                    "exclude": ", ".join(exclude or []),
+                    **datums,
+                },
+                progress=step,
+            )
+        with console.progress("statistics") as step:
+            figures = statistics(open_raster(output), valid=valid, engine=engine, progress=step)
     if figures.count == 0:
         console.warn("no cell has both heights, or all are excluded: there is nothing to compare")
     print(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from trueground.cli.console import console
 from trueground.cli.endings import TABLES, check_ending
+from trueground.cli.engine_options import EngineOptions
 from trueground.cli.options import (
     DemResampling,
     OptionalOutput,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from trueground.rpc.localization import Localization
     from trueground.rpc.model import Rpc
 
+_ENGINE = EngineOptions()
 Solver = Literal["certified", "gdal", "height-substitution"]
 OnNodata = Literal["fail", "nearest"] | float
 
@@ -47,7 +49,7 @@ def locate(
     output: OptionalOutput = None,
     step: int | None = None,
     status: Path | None = None,
-    threads: int | None = None,
+    where: EngineOptions = _ENGINE,
     rpc: str | None = None,
     rpc_origin: RpcOrigin = None,
 ) -> None:
@@ -100,8 +102,6 @@ def locate(
         For the whole image: locate every so many rows and columns only.
     status
         For the whole image: a GeoTIFF of why pixels failed, 0 for ok; see docs/locate.md.
-    threads
-        For the whole image: number of threads; 0 takes all processors. Default: 0.
     rpc
         File with the RPC of the full scene, for an image without.
     rpc_origin
@@ -144,8 +144,9 @@ def locate(
             f"{output}: points are written as .csv or .geojson; a GeoTIFF is of the whole image.",
         ),
         (
-            not whole and (step, status, threads) != (None, None, None),
-            "--step, --status and --threads are for the whole image: -o with a name that ends in .tif, no points.",
+            not whole and ((step, status) != (None, None) or where.is_given),
+            "--step, --status, --engine and --workers are for the whole image: -o with a name that ends in .tif, no "
+            "points.",
         ),
     )
     for wrong, text in mistakes:
@@ -155,6 +156,7 @@ def locate(
         [image, dem, points, rpc],
         {"--output": output, "--status": None if status is None else raster_output(status)},
     )
+    where.check()
     if not whole:
         check_ending(output, TABLES, "points are written")
     model = rpc_of(image, rpc, origin=rpc_origin)
@@ -190,7 +192,7 @@ def locate(
         history |= {"dem_scale": str(dem_scale), "dem_offset": str(dem_offset)}
     else:
         history["height"] = repr(ground)
-    _write(lines, (Path(output or ""), status), threads=threads or 0, history=history)
+    _write(lines, (Path(output or ""), status), where=where, history=history)
 
 
 def _table(
@@ -229,30 +231,29 @@ def _write(
     lines: Localization,
     outputs: tuple[Path, Path | None],
     *,
-    threads: int,
+    where: EngineOptions,
     history: dict[str, str],
 ) -> None:
     """Locate all pixels of an image, write them, and say how many failed and why."""
     from trueground.cli.tables import say_failures
-    from trueground.engine import Threads
     from trueground.rpc.localization import BANDS
     from trueground.rpc.viewing import warn_of_extrapolation
     from trueground.writer import write
 
-    engine = Threads(threads)
     sparse = replace(lines, step=max(lines.step, max(lines.image_grid.shape) // _LOOKED_AT))
     warn_of_extrapolation(lines.rpc, *sparse.read(sparse.grid.window))
     output, status = outputs
-    with console.progress("locate") as done, console.timed("locate"):
-        write(
-            lines, output, engine=engine, history=history, descriptions=BANDS, progress=done
-        )  # fmt: skip
-    if status is not None:
-        with console.progress("status") as done, console.timed("status"):
+    with where.opened() as engine:
+        with console.progress("locate") as done, console.timed("locate"):
             write(
-                lines.status, status, engine=engine, history=history, descriptions=("status",), progress=done
+                lines, output, engine=engine, history=history, descriptions=BANDS, progress=done
             )  # fmt: skip
+        if status is not None:
+            with console.progress("status") as done, console.timed("status"):
+                write(
+                    lines.status, status, engine=engine, history=history, descriptions=("status",), progress=done
+                )  # fmt: skip
+        counts = lines.counts(engine=engine)
     rows, cols = lines.grid.shape
-    counts = lines.counts(engine=engine)
     console.note(f"wrote {', '.join(str(p) for p in outputs if p is not None)}")
     say_failures(counts, "pixels", total=rows * cols, done="located")

@@ -9,17 +9,22 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from trueground.cli.console import console
+from trueground.cli.engine_options import EngineOptions
 from trueground.cli.options import Flag, Output, RpcOrigin, usage
-from trueground.cli.ortho_options import Elevation, Look, Mosaic, Place, Storage
+from trueground.cli.ortho_options import Elevation, Look, Mosaic, Place
 from trueground.cli.quality import Quality
+from trueground.cli.storage import Storage
 
 if TYPE_CHECKING:
+    from trueground.cli.ortho_job import Job, Picture
+    from trueground.cli.quality import Evidence
     from trueground.grid import Grid
     from trueground.ortho import Mosaic as Joined
     from trueground.ortho import Orthoimage
 
 _ELEVATION, _PLACE, _LOOK, _STORAGE = Elevation(), Place(), Look(), Storage()
 _QUALITY = Quality()
+_ENGINE = EngineOptions()
 
 
 def ortho(
@@ -34,7 +39,7 @@ def ortho(
     look: Look = _LOOK,
     storage: Storage = _STORAGE,
     quality: Quality = _QUALITY,
-    threads: int = 0,
+    where: EngineOptions = _ENGINE,
     dry_run: Flag = False,
 ) -> None:
     """Put images that carry RPCs in their true place on the ground, over an elevation model.
@@ -58,18 +63,15 @@ def ortho(
         What the RPC file calls the centre of its first pixel: 0 or 1. Default: what its product does.
     mosaic
         One output of several images: each pixel from the first or last that has data, or the one seen most steeply.
-    threads
-        Number of threads; 0 takes all processors.
     dry_run
         Print the grid, size on disk, memory and time that it would take, and write nothing.
     """
     from trueground.cli.ortho_job import Job, Picture, check_outputs, targets_of
     from trueground.coverage import check_grid, share_with_heights
-    from trueground.engine import Threads
     from trueground.ortho import Orthoimage
 
     _check_usage(images, rpc=rpc, mosaic=mosaic, look=look)
-    Threads(threads)  # refuses what is no number of threads, before any work
+    where.check()
     quality.check(images=len(images), mosaic=mosaic is not None)
     targets = targets_of(images, output, tiles=storage.tiles is not None, mosaic=mosaic is not None)
     inputs = [*images, dem, rpc, None if place.like is None else str(place.like)]
@@ -100,36 +102,53 @@ def ortho(
             occlusion=look.occlusion,
         )
         results.append(made)
-    job = Job(
-        dem=dem,
-        rpc=rpc,
-        history={**elevation.history(surface), **look.history},
-        heights=elevation.heights,
-        look=look,
-        storage=storage,
-        threads=threads,
-        dry_run=dry_run,
-    )
-    if mosaic is not None:
-        joined = _joined(results, mosaic)
-        _say_grid(joined.grid)
-        shares = job.run(joined, pictures, targets[0], more={"mosaic": mosaic})
-        if not dry_run:
-            _say_result(joined.grid, list(zip(images, shares, strict=True)), targets[0])
+    with where.opened(estimate=dry_run) as engine:
+        job = Job(
+            dem=dem,
+            rpc=rpc,
+            history={**elevation.history(surface), **look.history},
+            heights=elevation.heights,
+            look=look,
+            storage=storage,
+            engine=engine,
+            dry_run=dry_run,
+        )
+        if mosaic is not None:
+            _make_mosaic(job, results, pictures, targets[0], rule=mosaic)
+            return
+        for result, picture, target in zip(results, pictures, targets, strict=True):
+            _make(job, result, picture, target, evidence=evidence)
+
+
+def _make_mosaic(  # noqa: PLR0917 (what is made, of what, and where)
+    job: Job, results: list[Orthoimage], pictures: list[Picture], target: Path, *, rule: Mosaic
+) -> None:
+    """Write one output of several images, or estimate it."""
+    joined = _joined(results, rule)
+    _say_grid(joined.grid)
+    shares = job.run(joined, pictures, target, more={"mosaic": rule})
+    if not job.dry_run:
+        hidden = [(p.path, share) for p, share in zip(pictures, shares, strict=True)]
+        _say_result(joined.grid, hidden, target)
+
+
+def _make(  # noqa: PLR0917
+    job: Job, result: Orthoimage, picture: Picture, target: Path, *, evidence: Evidence | None
+) -> None:
+    """Write the output of one image and its report, or estimate it."""
+    _say_grid(result.grid)
+    shares = job.run(result, [picture], target)
+    if job.dry_run:
         return
-    for result, picture, target in zip(results, pictures, targets, strict=True):
-        _say_grid(result.grid)
-        shares = job.run(result, [picture], target)
-        if not dry_run:
-            _say_result(result.grid, [(picture.path, shares[0])], target)
-        if evidence is not None and not dry_run:
-            evidence.write_report(
-                result,
-                written=target if storage.tiles is None else _mosaic_of(target),
-                hidden_share=shares[0],
-                inputs={"image": picture.path, "dem": dem, "rpc": rpc, **job.history},
-                threads=threads,
-            )
+    _say_result(result.grid, [(picture.path, shares[0])], target)
+    if evidence is not None:
+        evidence.write_report(
+            result,
+            written=job.storage.written(target),
+            hidden_share=shares[0],
+            inputs={"image": picture.path, "dem": job.dem, "rpc": job.rpc, **job.history},
+            engine=job.engine,
+        )
 
 
 def _check_usage(
@@ -150,13 +169,6 @@ def _joined(results: list[Orthoimage], rule: Mosaic) -> Joined:
     from trueground.ortho import Mosaic as Joined
 
     return Joined(images=tuple(results), rule=rule)
-
-
-def _mosaic_of(folder: Path) -> Path:
-    """Return the file that shows a folder of tiles as one."""
-    from trueground.tiles import TileStore
-
-    return TileStore(folder=folder).vrt
 
 
 def _say_grid(grid: Grid) -> None:

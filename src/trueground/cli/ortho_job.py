@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from trueground.cli.console import console
 from trueground.cli.options import outputs_differ_from, raster_output, usage
-from trueground.cli.ortho_options import Look, Storage
+from trueground.cli.ortho_options import Look
+from trueground.cli.storage import Storage
 
 if TYPE_CHECKING:
+    from trueground.engine import Engine
     from trueground.grid import Window
     from trueground.metadata import Metadata
     from trueground.ortho import Mosaic, Orthoimage
@@ -154,7 +156,7 @@ class Job:
     history: Mapping[str, str]
     look: Look
     storage: Storage
-    threads: int
+    engine: Engine
     dry_run: bool
 
     def run(
@@ -181,9 +183,9 @@ class Job:
         if self.look.alpha or any(p.has_alpha for p in pictures):
             raster, metadata = WithAlpha(source=result), metadata.with_alpha(result.count)
         nodata = self.look.nodata if result.dtype.kind == "f" else None
-        said = {"compress": self.storage.compress, "nodata": nodata, "metadata": metadata}
+        said = {"nodata": nodata, "metadata": metadata}
         if self.dry_run:
-            self._estimate(raster, said)
+            self._estimate(raster, {**said, "compress": self.storage.compress})
             return []
         prints = self._fingerprints(pictures)
         parameters = {**self.history, **(more or {})}
@@ -202,14 +204,14 @@ class Job:
         return shares
 
     def _estimate(self, result: Raster, said: Mapping[str, Any]) -> None:
-        from trueground.engine import Threads
         from trueground.estimate import estimate
 
         print(f"{result.grid!r}, bounds {' '.join(f'{v:.10g}' for v in result.grid.bounds)}")
-        driver = "COG" if self.storage.cog else "GTiff"
-        size = _block_size(result, Threads(self.threads).workers)
+        driver = self.storage.driver
+        workers = self.engine.workers
+        size = _block_size(result, workers)
         with console.timed("estimate"):
-            print(estimate(result, workers=self.threads, driver=driver, block_size=size, **said))  # type: ignore[arg-type]
+            print(estimate(result, workers=workers, driver=driver, block_size=size, **said))
 
     def _save(
         self,
@@ -222,39 +224,22 @@ class Job:
         said: Mapping[str, Any],
     ) -> list[float | None]:
         """Write a raster made of orthoimages; return the share of hidden ground of each that was counted by it."""
-        from trueground.engine import Threads
-        from trueground.tiles import TileStore
-        from trueground.writer import write
-
-        engine = Threads(self.threads)
-        title = f"ortho {target.name}"
-        with (
-            console.progress(title, pixels=raster.grid.window.size) as step,
-            console.timed("ortho"),
-        ):
-            if self.storage.tiles is None:
-                target.parent.mkdir(exist_ok=True)
-                driver: Any = "COG" if self.storage.cog else "GTiff"
-                size = _block_size(raster, engine.workers)
-                write(
-                    raster,
-                    target,
-                    engine=engine,
-                    driver=driver,
-                    block_size=size,
-                    progress=step,
-                    **said,
-                )
-                return [ortho.hidden_share() for ortho in orthos]
-            store = TileStore(
-                folder=target, size=self.storage.tiles, parameters=parameters, inputs=inputs
-            )
-            resume = self.storage.resume
-            counted = functools.partial(_hidden_pixels, orthos)
-            store.write(
-                raster, engine=engine, resume=resume, counted=counted, progress=step, **said
-            )
-            return _shares(store.counts(), len(orthos))
+        if self.storage.tiles is None:
+            target.parent.mkdir(exist_ok=True)
+        counts = self.storage.save(
+            raster,
+            target,
+            self.engine,
+            title=f"ortho {target.name}",
+            parameters=parameters,
+            inputs=lambda: inputs,
+            block_size=1024 if self.storage.tiles else _block_size(raster, self.engine.workers),
+            counted=functools.partial(_hidden_pixels, orthos),
+            **said,
+        )
+        if counts is None:
+            return [ortho.hidden_share() for ortho in orthos]
+        return _shares(counts, len(orthos))
 
     def _fingerprints(self, pictures: Sequence[Picture]) -> dict[str, str]:
         """Return what tells the inputs from others of the same names."""

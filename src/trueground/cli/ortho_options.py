@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 from cyclopts import Parameter
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 Mosaic = Literal["first", "last", "nearest-nadir"]
 Occlusion = Literal["fill", "mask", "ignore"]
-Compression = Literal["auto", "zstd", "deflate", "lzw", "none"]
 _CLASSES = ("nearest", "mode")  # what leaves values that are names as they are
 
 
@@ -139,26 +138,3 @@ class Look:
     def history(self) -> Mapping[str, str]:
         """What is said of it in a product."""
         return {"antialias": str(not self.no_antialias), "occlusion": self.occlusion}
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class Storage:
-    """How files are written."""
-
-    cog: Flag = False
-    """Write a cloud-optimised GeoTIFF, with overviews."""
-    compress: Compression = "auto"
-    """Compression, all without loss; auto is zstd where GDAL has it, else deflate."""
-    tiles: Annotated[int | None, Parameter(negative=())] = None
-    """Write a folder of tiles of so many pixels, with a manifest and a .vrt of all."""
-    resume: Flag = False
-    """Go on with the tiles that were finished before; other inputs or parameters are refused."""
-
-    def __post_init__(self) -> None:
-        if self.tiles is not None and self.cog:
-            msg = "--tiles are plain GeoTIFFs: leave out --cog."
-            raise usage(msg)
-        if self.resume and self.tiles is None:
-            msg = "--resume goes on with tiles: give --tiles SIZE as before."
-            raise usage(msg)

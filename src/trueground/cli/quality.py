@@ -13,6 +13,7 @@ from trueground.cli.console import console
 from trueground.cli.options import outputs_differ_from, usage
 
 if TYPE_CHECKING:
+    from trueground.engine import Engine
     from trueground.ortho import Orthoimage
     from trueground.raster import Raster
     from trueground.rpc.gcps import Gcps
@@ -117,7 +118,7 @@ class Evidence:
         written: Path,
         hidden_share: float | None,
         inputs: Mapping[str, Any],
-        threads: int = 0,
+        engine: Engine,
     ) -> None:
         """Find out how good an orthoimage is; write the page, and the numbers as JSON beside it.
 
@@ -131,17 +132,15 @@ class Evidence:
             Share of hidden ground of all of its pixels; None where they were not counted.
         inputs
             What went in, name to value; `image` and `dem` name the files.
-        threads
-            Number of threads; 0 takes all processors.
+        engine
+            Where blocks are computed.
         """
-        from trueground.engine import Threads
         from trueground.errors import InputError
         from trueground.quality import assess, reference_residuals
         from trueground.raster import open_raster
         from trueground.report import write_ortho_report
         from trueground.writer import write_text
 
-        engine = Threads(threads)
         image = open_raster(written)
         vectors, warnings = [], []
         if self.reference is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from trueground.cli.console import console
 from trueground.cli.endings import RPC_FILES, check_ending
+from trueground.cli.engine_options import EngineOptions
 from trueground.cli.options import Output, RpcOrigin, outputs_differ_from, usage
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from trueground.rpc.model import Rpc
     from trueground.rpc.refine import Refinement
 
+_ENGINE = EngineOptions()
 _SCATTER = 10.0  # px; nobody measures a point that badly
 _GEOJSON = (".geojson", ".json")
 
@@ -36,7 +38,7 @@ def refine(
     patches: int = 100,
     patch_sizes: str = "256,128,64",
     search: int = 64,
-    threads: int = 0,
+    where: EngineOptions = _ENGINE,
 ) -> None:
     """Correct the RPC of an image by ground control points, or by a reference orthoimage that makes them.
 
@@ -82,8 +84,6 @@ def refine(
         Their edges [px of the coarser of both images], largest first, with commas.
     search
         How far from where the RPC says a patch is looked for [px of the coarser of both images].
-    threads
-        Number of threads; 0 takes all processors.
     """
     from trueground.errors import InputError
     from trueground.raster import open_raster
@@ -110,6 +110,7 @@ def refine(
         {"--output": output, "--residuals": residuals, "--report": report},
     )
     check_ending(output, RPC_FILES, "the refined RPC is written")
+    where.check()
     row, col = for_file(image, output, keep=rpc is None)
     before = rpc_of(image, rpc, origin=rpc_origin)
     found: Refinement | AutomaticControl
@@ -122,7 +123,7 @@ def refine(
             heights=heights,
             model=model,
             matching=(patches, patch_sizes, search),
-            threads=threads,
+            where=where,
         )
         refinement = found.refinement
     else:
@@ -162,12 +163,11 @@ def _by_reference(
     heights: str | None,
     model: Literal["shift", "drift", "affine"] | None,
     matching: tuple[int, str, int],
-    threads: int,
+    where: EngineOptions,
 ) -> AutomaticControl:
     """Refine by a reference orthoimage over a DEM."""
     from trueground.cli.elevation import opened
     from trueground.control import Matching, automatic_control
-    from trueground.engine import Threads
     from trueground.errors import InputError
     from trueground.raster import open_raster
     from trueground.rpc.readers import is_rpc_file
@@ -184,7 +184,7 @@ def _by_reference(
     reference, dem = inputs
     surface = opened(dem, heights=heights)
     console.note(f"heights of {dem}: above {surface.datum}")
-    with console.progress("match") as step, console.timed("match"):
+    with where.opened() as engine, console.progress("match") as step, console.timed("match"):
         return automatic_control(
             open_raster(image),
             rpc,
@@ -192,7 +192,7 @@ def _by_reference(
             dem=surface,
             model=model,
             matching=Matching(patches=number, sizes=sizes, search=search),
-            engine=Threads(threads),
+            engine=engine,
             progress=step,
         )
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING, Any, Literal
 
 from trueground.cli.console import console
 from trueground.cli.drawn_table import print_table
 from trueground.cli.endings import PAGES, check_ending
+from trueground.cli.engine_options import EngineOptions
 from trueground.cli.options import (
     Flag,
     OptionalOutput,
@@ -23,6 +22,7 @@ from trueground.cli.options import (
 if TYPE_CHECKING:
     import geopandas as gpd
 
+    from trueground.engine import Engine
     from trueground.error_model import ErrorModel
     from trueground.raster import Raster
     from trueground.stats import Statistics
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from trueground.variogram import Variogram
     from trueground.variogram_model import VariogramModel
 
+_ENGINE = EngineOptions()
 _ENDINGS = (".csv", ".gpkg", ".json")
 _BIASED = 0.25  # of the NMAD: a median on stable terrain beyond it is no accident
 
@@ -50,7 +51,7 @@ def uncertainty(
     output: OptionalOutput = None,
     report: Path | None = None,
     seed: int = 0,
-    threads: Annotated[int, Parameter(validator=None)] = 0,
+    where: EngineOptions = _ENGINE,
 ) -> None:
     """Average a difference over areas, with the standard error of each mean.
 
@@ -86,10 +87,7 @@ def uncertainty(
         Write a report page (HTML).
     seed
         Another one chooses other cells.
-    threads
-        Number of threads; 0 takes all processors.
     """
-    from trueground.engine import Threads
     from trueground.error_model import Standardised
     from trueground.raster import as_float, open_raster
     from trueground.stats import statistics
@@ -104,7 +102,7 @@ def uncertainty(
     outputs_differ_from(
         [difference, areas, mask, slope_from, *outlines], {"--output": output, "--report": report}
     )
-    engine = Threads(threads)
+    where.check()
     dh = as_float(open_raster(difference))
     frame = _polygons(read_outlines(areas), areas)
     names = area_names(frame, name)
@@ -112,20 +110,21 @@ def uncertainty(
     warn_of_outlines_elsewhere(dh.grid, outlines)
     unstable = [*(exclude or []), *([] if areas_are_stable else [frame])]
     stable = stable_terrain(dh.grid, exclude=unstable, include=include or [], mask=mask)
-    with console.progress("stable terrain") as step, console.timed("stable terrain"):
-        figures = statistics(dh, valid=stable, engine=engine, progress=step)
-    warnings = _said(_bias(figures))
-    errors = sigma = None
-    residual = dh
-    if slope_from is not None:
-        errors, sigma = _error_by_terrain(dh, slope_from, stable, seed=seed, threads=threads)
-        residual = Standardised(difference=dh, error=sigma)
-    with console.progress("variogram") as step, console.timed("variogram"):
-        variogram = Variogram.of(
-            residual, valid=stable, estimator=estimator, seed=seed, engine=engine, progress=step
-        )
-        model = VariogramModel.fit(variogram, kinds=KINDS if kind == "auto" else (kind,))
-    warnings += _said(_reach(model, variogram))
+    with where.opened() as engine:
+        with console.progress("stable terrain") as step, console.timed("stable terrain"):
+            figures = statistics(dh, valid=stable, engine=engine, progress=step)
+        warnings = _said(_bias(figures))
+        errors = sigma = None
+        residual = dh
+        if slope_from is not None:
+            errors, sigma = _error_by_terrain(dh, slope_from, stable, seed=seed, engine=engine)
+            residual = Standardised(difference=dh, error=sigma)
+        with console.progress("variogram") as step, console.timed("variogram"):
+            variogram = Variogram.of(
+                residual, valid=stable, estimator=estimator, seed=seed, engine=engine, progress=step
+            )
+            model = VariogramModel.fit(variogram, kinds=KINDS if kind == "auto" else (kind,))
+        warnings += _said(_reach(model, variogram))
     with console.progress("areas") as step, console.timed("areas"):
         changes = mean_changes(dh, frame, model, error=sigma, names=names, progress=step)
     console.note(
@@ -232,11 +231,10 @@ def _require_on(dh: Raster, frame: gpd.GeoDataFrame, *, names: tuple[str, str]) 
 
 
 def _error_by_terrain(
-    dh: Raster, slope_from: str, stable: Raster | None, *, seed: int, threads: int
+    dh: Raster, slope_from: str, stable: Raster | None, *, seed: int, engine: Engine
 ) -> tuple[ErrorModel, Raster]:
     """Return the error by slope and curvature, as a model and as a raster."""
     from trueground.difference import check_overlap
-    from trueground.engine import Threads
     from trueground.error_model import ErrorModel
     from trueground.raster import open_raster
     from trueground.terrain import Curvature, Slope
@@ -249,9 +247,7 @@ def _error_by_terrain(
         "curvature": on_grid(Curvature(dem), dh.grid),
     }
     with console.progress("error model") as step, console.timed("error model"):
-        model = ErrorModel.fit(
-            dh, variables, valid=stable, seed=seed, engine=Threads(threads), progress=step
-        )
+        model = ErrorModel.fit(dh, variables, valid=stable, seed=seed, engine=engine, progress=step)
     return model, model.apply(variables)
 
 

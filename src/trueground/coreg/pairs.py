@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import cast
 
 import numpy as np
@@ -12,21 +13,22 @@ from numpy.typing import NDArray
 from pyproj import CRS
 
 from trueground.coreg import motion
-from trueground.coreg.aligned import AlignedDem
+from trueground.coreg.aligned import surface_of
 from trueground.coreg.base import Alignment, translation
 from trueground.coreg.cells import TILE, Cells, Choice, metric_crs, of_points
 from trueground.coreg.plain import matrix_of
-from trueground.datum_shift import declared_datum, in_common_datum
+from trueground.datum_shift import InDatum, in_common_datum
 from trueground.difference import bounds_as_in, check_overlap
-from trueground.engine import Engine, Threads
+from trueground.engine import Engine, Threads, nearby
 from trueground.errors import FitError, InputError, OverlapError
 from trueground.grid import Grid, Window
+from trueground.kernels import medians
 from trueground.pointcloud import PointCloud
 from trueground.projection import count_longitudes_as, project
 from trueground.raster import ArrayRaster, Raster, as_float
 from trueground.remembered import Remembered
-from trueground.sampling import Resampling
-from trueground.vertical import check_unit
+from trueground.sampling import Resampling, is_plain
+from trueground.vertical import Datum, check_unit
 
 Float = NDArray[np.float64]
 Parts = tuple[tuple[Window, slice], ...]
@@ -99,7 +101,10 @@ class Pair:
                 msg = f"only {alone} a CRS: say that of the other (--points-crs, or gdal_edit.py -a_srs)"
                 raise InputError(msg)
             crs = metric_crs(moving.grid, moving.grid.window)
-            cloud = reference.heights_in(declared_datum(moving)).thinned(samples, seed)
+            above: Datum | CRS | None = moving.grid.crs
+            if isinstance(moving, InDatum):
+                above = moving.after
+            cloud = reference.heights_in(above).thinned(samples, seed)
             cells, parts = _by_tiles(of_points(cloud, crs, valid, weights), moving.grid, crs)
             grid, area = moving.grid, moving.grid.window
         else:
@@ -152,11 +157,15 @@ class Pair:
             parts=tuple((w, p) for w, p in parts if p.start < p.stop),
         )
 
-    @property
+    @cached_property
     def centroid(self) -> tuple[float, float, float]:
         """Mean place and median height of the cells, to the millimetre."""
         x, y, z = self.cells[:3]
-        return round(float(x.mean()), 3), round(float(y.mean()), 3), round(float(np.median(z)), 3)
+        return (
+            round(float(x.mean()), 3),
+            round(float(y.mean()), 3),
+            round(float(medians.middle(z)), 3),
+        )
 
     def start(self, method: str, initial: Alignment | None = None) -> Alignment:
         """Return the motion from which a fit sets out, about the centroid: none, or the initial one.
@@ -188,21 +197,19 @@ class Pair:
         self, alignment: Alignment, *, beside: Sequence[tuple[float, float]] = ((0.0, 0.0),)
     ) -> Float:
         """Return heights [m] of the moved DEM (k, n), at (x, y) [m] beside all cells; NaN where it has none."""
-        moved = AlignedDem(
-            source=self.moving, alignment=alignment, grid=self.moving.grid,
-            resampling=self.resampling,
-        )  # fmt: skip
+        moved = surface_of(self.moving, alignment, resampling=self.resampling)
         x, y = self.cells.x, self.cells.y
-        out = np.empty((len(beside), x.size))
+        if len(self.parts) == 1 and is_plain(self.moving):  # nothing to read, nor to share out
+            return np.stack([moved.heights(x + dx, y + dy) for dx, dy in beside])
         parts = dict(self.parts)
 
-        def fill(window: Window) -> None:
+        def below(window: Window) -> list[Float]:
             part = parts[window]
-            for values, (dx, dy) in zip(out, beside, strict=True):
-                values[part] = moved.heights(x[part] + dx, y[part] + dy)
+            return [moved.heights(x[part] + dx, y[part] + dy) for dx, dy in beside]
 
-        for _ in self.engine.map(fill, parts):
-            pass
+        out = np.empty((len(beside), x.size))
+        for window, found in nearby(self.engine).map(below, parts):
+            out[:, parts[window]] = found
         return out
 
     def dh(self, alignment: Alignment) -> Float:
@@ -226,7 +233,8 @@ def _by_blocks(choice: Choice, engine: Engine) -> tuple[Cells, Parts]:
         windows = choice.windows(_BLOCK, part)
         area = sum(w.size for w in windows)
         share = min(1.0, dense * choice.samples / area) if area else 1.0
-        found = [(w, c) for w, c in engine.map(lambda w: choice.of(w, share), windows) if c.x.size]  # noqa: B023
+        chosen = engine.map(partial(choice.of, share=share), windows)
+        found = [(w, c) for w, c in chosen if c.x.size]
         number = sum(c.x.size for _, c in found)
         if number >= choice.samples / 2.0 or (part >= 1.0 and share >= 1.0):
             break
@@ -342,11 +350,8 @@ def _kept(raster: Raster, engine: Engine) -> ArrayRaster:
     grid = raster.grid
     array = np.empty(grid.shape, dtype=raster.dtype)
 
-    def fill(window: Window) -> None:
-        array[window.slices_in(grid.window)] = raster.read(window)[0]
-
-    for _ in engine.map(fill, (b.core for b in grid.blocks(_BLOCK))):
-        pass
+    for window, values in engine.map(raster.read, (b.core for b in grid.blocks(_BLOCK))):
+        array[window.slices_in(grid.window)] = values[0]
     return ArrayRaster(array=array, grid=grid)
 
 

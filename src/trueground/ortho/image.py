@@ -118,8 +118,7 @@ class Orthoimage:
     def hidden_share(self) -> float | None:
         """Return the share of hidden pixels, of all computed so far that have a height and lie in the image.
 
-        It is counted where `fill` reads the orthoimage, and wherever `hidden` is read; None where neither was, or
-        where other processes did.
+        It is counted where `fill` reads the orthoimage, and wherever `hidden` is read; None where neither was.
         """
         return self.hidden.occlusion.share()
 

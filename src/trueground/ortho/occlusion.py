@@ -10,12 +10,13 @@ import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trueground.errors import InputError
+from trueground.findings import Findings
 from trueground.grid import Grid, Window
 from trueground.kernels import occlusion
 from trueground.kernels.occlusion import HIDDEN, UNKNOWN
@@ -96,13 +97,16 @@ class Occlusion:
     _pieces: dict[tuple[int, int], tuple[_Piece, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
-    _counts: dict[Window, Counts] = field(
-        default_factory=dict, init=False, repr=False, compare=False
+    _counts: Findings[Window, Counts] = field(
+        default_factory=Findings, init=False, repr=False, compare=False
     )
     """Of the windows looked at so far."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_tile", _tile_size(self.geometry))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_pieces": {}}  # another process finds its own
 
     def hidden(self, window: Window) -> NDArray[np.bool_]:
         """Tell which pixels of a window on the grid are hidden; False too where there is no height."""
@@ -156,7 +160,7 @@ class Occlusion:
     def share(self) -> float | None:
         """Return the share of hidden pixels of the windows counted so far, among those that the image shows.
 
-        None where there are none yet. What other processes have computed is not known here.
+        None where there are none yet.
         """
         total = functools.reduce(Counts.plus, list(self._counts.values()), Counts(0, 0))
         return total.hidden / total.shown if total.shown else None

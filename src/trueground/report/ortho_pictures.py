@@ -18,7 +18,7 @@ from trueground.quality import OrthoQuality, Residuals
 from trueground.raster import Raster
 from trueground.report.page import Picture
 from trueground.report.pictures import figure_picture, map_height
-from trueground.tiles import Part
+from trueground.tile import Part
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

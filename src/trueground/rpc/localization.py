@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from trueground.dem import Dem
 from trueground.engine import Engine, Threads
 from trueground.errors import InputError
+from trueground.findings import Findings
 from trueground.grid import Grid, Window
 from trueground.raster import computed
 from trueground.rpc.classic import Solver
@@ -110,8 +111,8 @@ class Localization(ComputedSurface):
     """See `localize_on`."""
     on_nodata: OnNodata = "fail"
     """See `localize_on`."""
-    _counts: dict[tuple[int, int], NDArray[np.int64]] = field(
-        default_factory=dict, init=False, repr=False, compare=False
+    _counts: Findings[tuple[int, int], NDArray[np.int64]] = field(
+        default_factory=Findings, init=False, repr=False, compare=False
     )
     """How many points of each tile located so far have each status."""
 
