@@ -83,7 +83,7 @@ def test_heights_are_those_of_the_exact_search(where, resampling):
     moved = alignment(scale=3e-4).apply(source, resampling=resampling)
     x, y = scattered()
     found = moved.heights(x, y)
-    turned = moved._turned
+    turned = moved._surface
     want = turned._exactly(x - CENTROID[0] - SHIFT[0], y - CENTROID[1] - SHIFT[1])
     differ = np.isnan(found) != np.isnan(want)
     assert differ.mean() < 1e-3  # at the edge, of which the search knows only what lies on its way
@@ -184,7 +184,7 @@ def test_where_the_lattice_does_not_hold_points_are_projected():
     moved = alignment((0.1, 0.2, 0.0), centroid=(x, y, 100.0), crs=polar).apply(source)
     px, py = x + np.linspace(-4e4, 4e4, 400), y + np.linspace(-3e4, 3e4, 400)
     found = moved.heights(px, py)
-    want = moved._turned._exactly(px - x - SHIFT[0], py - y - SHIFT[1])
+    want = moved._surface._exactly(px - x - SHIFT[0], py - y - SHIFT[1])
     assert np.isfinite(found).sum() > 50
     both = np.isfinite(found) & np.isfinite(want)
     assert both.sum() >= np.isfinite(found).sum() - 2
@@ -260,7 +260,7 @@ def test_a_line_that_bends_through_the_lattice():
     moved = alignment((2.0, 3.0, 0.0), centroid=(x, y, -3000.0), crs=polar).apply(source)
     px, py = x + np.linspace(-400, 400, 300), y + np.linspace(-300, 300, 300)
     found = moved.heights(px, py)
-    want = moved._turned._exactly(px - x - SHIFT[0], py - y - SHIFT[1])
+    want = moved._surface._exactly(px - x - SHIFT[0], py - y - SHIFT[1])
     assert np.isfinite(want).sum() > 100
     # A straight line would be off by 2e-4 px, of 1 m/px.
     np.testing.assert_allclose(found, want, atol=1e-5)

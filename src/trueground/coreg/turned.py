@@ -15,11 +15,12 @@ from pyproj import CRS
 from trueground.coreg.base import Alignment
 from trueground.coreg.plane_lattice import PlaneLattice, pixel_size, pixels_at
 from trueground.grid import Grid, Window
-from trueground.kernels import rigid
+from trueground.kernels import resample, rigid
 from trueground.raster import Raster
 from trueground.sampling import Resampling, is_plain, sample_surface, surface_in
 
 Float = NDArray[np.float64]
+_UPRIGHT = {"bilinear": resample.bilinear, "cubic": resample.cubic}
 _KINDS = {"nearest": rigid.NEAREST, "bilinear": rigid.BILINEAR, "cubic": rigid.CUBIC}
 _REACH = 5  # px that kernels look at around a point, and at a height to begin with
 _RELIEF = 2000.0  # m above or below the centroid for which a window is read at first
@@ -140,9 +141,15 @@ class Turned:
         place[:2, 1:] = pixels @ lines.back
         place[2] = lines.moved[2], *lines.tilt
 
+        upright = _UPRIGHT.get(self.resampling) if not lean.any() else None
+
         def meet(values: NDArray[Any], held: Window, *, chosen: Any) -> Float:
             some_u, some_v = u[chosen], v[chosen]
             found = np.empty(some_u.size)
+            if upright is not None:  # all points of a line lie at one place
+                row, col, flat = (a + b * some_u + c * some_v for a, b, c in place.tolist())
+                upright(values, held.row, held.col, row, col, found)
+                return np.asarray(flat + lines.gain * (found - lines.centroid[2]))
             rigid.at_points(
                 values, held.row, held.col, *grid.shape, _KINDS[self.resampling], lines.centroid[2],
                 *lean, place, lines.gain, some_u, some_v, found,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from trueground.kernels import inlined, kernel
@@ -9,17 +11,18 @@ from trueground.kernels import inlined, kernel
 # The finaliser of splitmix64: Steele, Lea & Flood (2014), doi:10.1145/2660193.2660195.
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 FIRST = np.uint64(0xBF58476D1CE4E5B9)
+WHOLE = 9007199254740992.0  # 2^53
 SECOND = np.uint64(0x94D049BB133111EB)
 
 
 @inlined
 def _chance(row, col, start):
-    """Return a number in [0, 1)."""
+    """Return a whole number below 2^53."""
     key = ((np.uint64(row) << np.uint64(32)) ^ np.uint64(col)) + start
     key = (key ^ (key >> np.uint64(30))) * FIRST
     key = (key ^ (key >> np.uint64(27))) * SECOND
     key = key ^ (key >> np.uint64(31))
-    return np.float64(key >> np.uint64(11)) / 9007199254740992.0  # 2^53
+    return key >> np.uint64(11)
 
 
 @kernel
@@ -28,7 +31,7 @@ def uniform(row0, col0, seed, out):
     start = GOLDEN * np.uint64(seed + 1)
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
-            out[i, j] = _chance(row0 + i, col0 + j, start)
+            out[i, j] = np.float64(_chance(row0 + i, col0 + j, start)) / WHOLE
 
 
 @kernel
@@ -39,10 +42,14 @@ def drawn(values, keep, row0, col0, seed, share, rows, cols):
     room there is for them.
     """
     start = GOLDEN * np.uint64(seed + 1)
+    most = np.uint64(min(math.ceil(min(share, 1.0) * WHOLE), WHOLE))  # as below the share itself
     count = 0
+    chances = np.empty(values.shape[1] - 2, dtype=np.uint64)
     for i in range(values.shape[0] - 2):
-        for j in range(values.shape[1] - 2):
-            if share < 1.0 and not _chance(row0 + i, col0 + j, start) < share:
+        for j in range(chances.size):
+            chances[j] = _chance(row0 + i, col0 + j, start)
+        for j in range(chances.size):
+            if chances[j] >= most:
                 continue
             if not abs(values[i + 1, j + 1]) < np.inf or (keep.size and not keep[i, j]):
                 continue

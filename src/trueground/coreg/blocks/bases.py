@@ -8,6 +8,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from trueground.kernels import sheet
+
 Float = NDArray[np.float64]
 Kind = Literal["constant", "plane", "quadratic", "separable", "smooth"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -69,14 +71,8 @@ class Basis:
         """
         if self.kind != "smooth":
             return np.asarray(coefficients @ self.at(u, v).T)
-        first_u, along = _pieces(u, self.cells[0])
-        first_v, across = _pieces(v, self.cells[1])
-        width = self.cells[1] + 3
-        first = first_u * width + first_v
-        out = np.zeros((len(coefficients), u.size))
-        for i, one in enumerate(along):
-            for j, two in enumerate(across):
-                out += coefficients[:, first + (i * width + j)] * (one * two)
+        out = np.empty((len(coefficients), u.size))
+        sheet.sums(u, v, *self.cells, np.ascontiguousarray(coefficients), out)
         return out
 
     def penalty(self) -> Float:
