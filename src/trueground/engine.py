@@ -5,10 +5,13 @@ Blocks in flight are bounded, and results come in order.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol, TypeVar
@@ -102,11 +105,11 @@ class Threads:
         """
         queue: deque[tuple[Window, Future[T]]] = deque()
         remaining = iter(windows)
-        with ThreadPoolExecutor(self.workers, thread_name_prefix="trueground") as pool:
+        with _pool(self.workers) as pool:
 
             def submit(number: int) -> None:
                 for window in islice(remaining, number):
-                    queue.append((window, pool.submit(guarded, function, window)))
+                    queue.append((window, pool.submit(_at_work, function, window)))
 
             try:
                 submit(self.workers + 1)
@@ -118,8 +121,33 @@ class Threads:
                     del result
                     submit(1)
             finally:
-                for _, future in queue:
-                    future.cancel()
+                wait([future for _, future in queue if not future.cancel()])
+
+
+_thread = threading.local()  # whether it computes a block
+
+
+def _at_work(function: Callable[[Window], T], window: Window) -> T:
+    _thread.works = True
+    return guarded(function, window)
+
+
+@contextlib.contextmanager
+def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
+    """Give threads, the same again each time: they keep their files open, and what PROJ has to be told in each.
+
+    A block that has blocks of its own gets others: it would wait for itself.
+    """
+    if not getattr(_thread, "works", False):
+        yield _lasting_pool(workers)
+        return
+    with ThreadPoolExecutor(workers, thread_name_prefix="trueground") as pool:
+        yield pool
+
+
+@functools.cache
+def _lasting_pool(workers: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(workers, thread_name_prefix="trueground")
 
 
 def nearby(engine: Engine) -> Engine:

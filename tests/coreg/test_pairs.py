@@ -184,9 +184,9 @@ class _Lazy:
 def test_a_lazy_raster_is_kept_by_blocks(monkeypatch):
     on = grid((90, 100))
     moving = _Lazy(dem(on, holes=0.1))
-    monkeypatch.setattr(pairs, "_BLOCK", 32)
+    monkeypatch.setattr(pairs, "_BAND", 32)
     kept = pair(dem(on), moving).moving
-    assert max(w.size for w in moving.windows) <= 32 * 32
+    assert max(w.size for w in moving.windows) <= 32 * 100
     assert sum(w.size for w in moving.windows) == 90 * 100
     np.testing.assert_array_equal(kept.read(on.window), moving.source.array)
 

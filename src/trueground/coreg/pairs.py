@@ -33,6 +33,7 @@ from trueground.vertical import Datum, check_unit
 Float = NDArray[np.float64]
 Parts = tuple[tuple[Window, slice], ...]
 _BLOCK = 1024  # px
+_BAND = 512  # rows read at a time of what is kept
 _DRAWS = 6  # of tiles, or of cells, until there are about as many as are asked for
 _MORE = 16.0  # times as many tiles, at most
 _BESIDE = 64  # px beyond the moving DEM in which cells are looked at as well
@@ -130,7 +131,7 @@ class Pair:
             msg = "no cell of the reference has a height and is not masked: nothing to align with"
             raise FitError(msg)
         if moving.grid.shape[0] * moving.grid.shape[1] <= _IN_MEMORY:
-            moving = _kept(moving, use)
+            moving = kept(moving, use)
         else:
             moving = Remembered(source=moving, margin=_BESIDE, limit=_IN_MEMORY)
         return cls(
@@ -343,14 +344,16 @@ def pixel_of(grid: Grid, crs: CRS | None, area: Window | None = None) -> float:
     return float(np.hypot(x[1:] - x[0], y[1:] - y[0]).min())
 
 
-def _kept(raster: Raster, engine: Engine) -> ArrayRaster:
+def kept(raster: Raster, engine: Engine) -> ArrayRaster:
     """Read a raster of one band into memory, block by block."""
     if isinstance(raster, ArrayRaster):
         return raster
     grid = raster.grid
     array = np.empty(grid.shape, dtype=raster.dtype)
-
-    for window, values in engine.map(raster.read, (b.core for b in grid.blocks(_BLOCK))):
+    rows, cols = grid.shape
+    # Whole rows: strips, and rows of tiles, are decoded once.
+    bands = (Window(r, 0, min(_BAND, rows - r), cols) for r in range(0, rows, _BAND))
+    for window, values in engine.map(raster.read, bands):
         array[window.slices_in(grid.window)] = values[0]
     return ArrayRaster(array=array, grid=grid)
 

@@ -16,7 +16,7 @@ from trueground.coreg.blocks.block import BlockFit, BlockFitter, counts
 from trueground.coreg.blocks.field import OneAfterTheOther, ShiftField, Shifts, fit_field
 from trueground.coreg.blocks.heights import corrections_of, of_block
 from trueground.coreg.blocks.neighbours import outliers
-from trueground.coreg.blocks.patch import patches
+from trueground.coreg.blocks.patch import in_memory, patches
 from trueground.coreg.blocks.result import BlockwiseAlignment
 from trueground.coreg.blocks.warped import WarpedDem
 from trueground.coreg.cells import metric_crs
@@ -148,6 +148,8 @@ class Blockwise:
         crs = metric_crs(reference.grid)
         pixel = pixel_of(reference.grid, crs)
         side = self._side(reference, pixel)
+        # What is small is read once, and not again for each pass and for what blocks share.
+        reference, source = (in_memory(r, use) for r in (reference, moving))
         done: list[tuple[ShiftField, list[BlockFit]]] = []
         shifts: Shifts | None = None
         for turn in range(self.passes):
@@ -155,10 +157,10 @@ class Blockwise:
             if turn:
                 kind = done[-1][0].kind  # of a simpler one the errors would be understated
                 side = side if kind in POLYNOMIALS else max(side // 2, _LEAST_SIDE)
-            current = moving
+            current = source
             if shifts is not None:
                 current = WarpedDem(
-                    source=moving, shifts=shifts, crs=crs, grid=moving.grid, resampling="cubic"
+                    source=source, shifts=shifts, crs=crs, grid=moving.grid, resampling="cubic"
                 )
             number = len(_windows(reference.grid.shape, side))
             fitter = BlockFitter(
@@ -278,11 +280,14 @@ def _common(
     fitter: BlockFitter, windows: list[Window], engine: Engine
 ) -> tuple[float, float, float] | None:
     """Return the shift [m] that most of a few blocks find which look far; None where they find none."""
-    every = max(len(windows) // _SCOUTS, 1)
+    every = max(len(windows) // _SCOUTS, 2)
     some = windows[every // 2 :: every]
-    found = [b for _, b in engine.map(lambda w: fitter.fit((0, 0), w, None), some)]
-    good = [b.shift for b in found if b.verdict in {"ok", "vague"}]
-    if not good:
+    for asked in (some, [w for w in windows if w not in some][:_SCOUTS]):
+        found = [b for _, b in engine.map(lambda w: fitter.fit((0, 0), w, None), asked)]
+        good = [b.shift for b in found if b.verdict in {"ok", "vague"}]
+        if good:
+            break
+    else:
         return None
     x, y, z = np.median(np.array(good), axis=0).tolist()
     return x, y, z

@@ -9,12 +9,15 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from trueground.coreg.pairs import kept
+from trueground.engine import Engine
 from trueground.grid import Window
 from trueground.raster import Raster
 from trueground.sampling import Held
 
 SIDE = 4096  # px of the reference; larger blocks stand alone. At borders tiles of the file are decoded once more
 _LEAST = 16  # patches, if there are so many blocks: threads share them
+_SMALL = 1 << 22  # px
 _LARGEST = 1 << 25  # px that are held at once
 
 
@@ -22,6 +25,11 @@ def held(source: Raster, window: Window) -> Raster:
     """Read a window of a raster; leave the raster as it is where that would be too much."""
     inside = window.intersect(source.grid.window)
     return Held.of(source, inside) if 0 < inside.size <= _LARGEST else source
+
+
+def in_memory(raster: Raster, engine: Engine) -> Raster:
+    """Read a small DEM whole; leave others as they are."""
+    return kept(raster, engine) if raster.grid.window.size <= _SMALL else raster
 
 
 def around(raster: Raster, window: Window) -> tuple[NDArray[Any], Window]:

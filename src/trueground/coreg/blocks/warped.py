@@ -15,7 +15,13 @@ from trueground.grid import Grid, Window
 from trueground.kernels import separable
 from trueground.projection import project
 from trueground.raster import Raster, computed
-from trueground.sampling import Resampling, check_resampling, sample_surface, surface_in
+from trueground.sampling import (
+    Held,
+    Resampling,
+    check_resampling,
+    sample_surface,
+    surface_in,
+)
 from trueground.surface import ComputedSurface
 from trueground.warp import PixelMap
 
@@ -63,10 +69,12 @@ class WarpedDem(ComputedSurface):
             out[0] = self._at(row, col, self._slowly.over(window))
         return out
 
-    def _at(self, row: Float, col: Float, moves: tuple[Float, ...]) -> Float:
+    def _at(  # noqa: PLR0917 (a place, what to move it by, and where it is looked up)
+        self, row: Float, col: Float, moves: tuple[Float, ...], source: Raster | None = None
+    ) -> Float:
         back_row, back_col, up = moves
         return up + sample_surface(
-            self.source, row - back_row, col - back_col, resampling=self.resampling
+            source or self.source, row - back_row, col - back_col, resampling=self.resampling
         )
 
     def _along_axes(
@@ -84,8 +92,10 @@ class WarpedDem(ComputedSurface):
         below = below.intersect(self.source.grid.window)
         if below.size > _MOST * max(window.size, _LATTICE**2):
             return False
+        source = None
         if below.size:
             values, held = surface_in(self.source, below)
+            source = Held(source=self.source, window=held, values=values[np.newaxis])
             separable.drifting(
                 values, held.row, held.col, axes[0].reshape(-1), axes[1].reshape(-1), nodes.values, nodes.first,
                 _LATTICE, (window.row, window.col), self.resampling == "cubic", out,
@@ -94,7 +104,7 @@ class WarpedDem(ComputedSurface):
             out[...] = np.nan
         row, col = (np.broadcast_to(a, window.shape) for a in axes)
         for inside, moves in self._slowly.exact(nodes, window):
-            out[inside] = self._at(row[inside], col[inside], moves)
+            out[inside] = self._at(row[inside], col[inside], moves, source)
         return True
 
     def _moves(self, rows: Float, cols: Float) -> tuple[Float, Float, Float]:
