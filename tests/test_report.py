@@ -204,7 +204,7 @@ def test_the_page_is_complete_and_accessible(tmp_path: Path) -> None:
     found = Elements(page)
     assert found.open == []
     images = found.all("img")
-    assert len(images) == 7  # two maps, a histogram, two to swipe, two small
+    assert len(images) == 10  # twice two to swipe and two small, a histogram, what dh depends on
     for image in images:
         assert (image["src"] or "").startswith("data:image/")
         assert len(image["alt"] or "") > 10
@@ -215,9 +215,11 @@ def test_the_page_is_complete_and_accessible(tmp_path: Path) -> None:
     for section in found.all("section"):
         assert section["aria-labelledby"] in identifiers
     assert len(found.all("h1")) == 1
-    (slider,) = found.all("input")
-    assert slider["type"] == "range"
-    assert slider["aria-label"]
+    sliders = found.all("input")
+    assert len(sliders) == 2
+    for slider in sliders:
+        assert slider["type"] == "range"
+        assert slider["aria-label"]
     assert page.count("prefers-color-scheme: dark") >= 2
     assert len(page) < 6_000_000
 

@@ -135,3 +135,15 @@ def _datum(raster: Raster, heights: str | None) -> str:
 def column(name: str | None) -> Any:
     """Return a column's number where it is one, else its name."""
     return int(name) if name is not None and name.isdigit() else name
+
+
+def described(raster: Raster, heights: str | None) -> str:
+    """Say where a DEM lies, and what its heights are above."""
+    from trueground.datum_shift import datum_name
+
+    rows, cols = raster.grid.shape
+    dx, dy = raster.grid.resolution
+    crs = "no CRS" if raster.grid.crs is None else raster.grid.crs.name
+    return (
+        f"{cols} x {rows} px of {dx:.6g} x {dy:.6g}, {crs}; heights: {datum_name(raster, heights)}"
+    )

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from trueground.cli.align_inputs import AlignInputs, Datums, PointOptions, column
+from trueground.cli.align_inputs import AlignInputs, Datums, PointOptions, column, described
 from trueground.cli.console import console
 from trueground.cli.options import (
     DemResampling,
@@ -101,10 +101,13 @@ class AlignJob:
         """Do it."""
         of_points = self._check()
         method = self._method()
-        with self.where.opened() as engine:
-            self._run(of_points, method, engine)
+        heard: list[str] = []
+        with console.heard(heard), self.where.opened() as engine:
+            self._run(of_points, method, engine, heard=heard)
 
-    def _run(self, of_points: tuple[bool, bool], method: Any, engine: Engine) -> None:
+    def _run(
+        self, of_points: tuple[bool, bool], method: Any, engine: Engine, *, heard: list[str]
+    ) -> None:
         from trueground.raster import open_raster
         from trueground.vectors import stable_terrain
 
@@ -137,7 +140,9 @@ class AlignJob:
         if of_points[1]:
             written = [self._write_points(found, cast("PointCloud", loose))]
         else:
-            found, written = self._write_raster(found, fixed, cast("Raster", loose), valid, engine)
+            found, written = self._write_raster(
+                found, fixed, cast("Raster", loose), valid, engine, heard=heard
+            )
         if not found.converged:
             count = len(getattr(found, "iterations", ()))
             console.warn(
@@ -269,6 +274,8 @@ class AlignJob:
         loose: Raster,
         valid: Any,
         engine: Engine,
+        *,
+        heard: list[str],
     ) -> tuple[Result, list[Path | None]]:
         """Write the moved DEM and what else is asked for; return the result with its statistics."""
         from trueground.datum_shift import datum_name
@@ -299,7 +306,7 @@ class AlignJob:
 
             written += write_blocks(found, self.blocks, aligned.grid, engine)
         if self.report is not None and not isinstance(fixed, PointCloud):
-            found = self._report(found, fixed, (loose, aligned), valid, engine)
+            found = self._report(found, fixed, (loose, aligned), valid, engine, heard=heard)
         return found, written
 
     def _fingerprints(self) -> dict[str, str]:
@@ -328,6 +335,8 @@ class AlignJob:
         moving: tuple[Raster, Raster],
         valid: Any,
         engine: Engine,
+        *,
+        heard: list[str],
     ) -> Result:
         from trueground.difference import Difference
         from trueground.report import write_alignment_report
@@ -343,12 +352,13 @@ class AlignJob:
             cast("Path", self.report), result=found.to_dict(), before=before, after=after, reference=fixed,
             outlines=None if valid is None else valid.outlines, valid=valid,
             inputs={
-                "reference": self.reference, "moving": self.moving, "exclude": self.exclude,
-                "include": self.include,
+                "reference": self.reference, "reference grid": described(fixed, self.reference_heights),
+                "moving": self.moving, "moving grid": described(moving[0], self.moving_heights),
+                "exclude": self.exclude, "include": self.include,
             },
             warnings=[
                 *([] if found.converged else ["The fit did not converge."]),
-                *(f"{w[:1].upper()}{w[1:]}." for w in found.warnings),
+                *(f"{w[:1].upper()}{w[1:]}." for w in (*heard, *found.warnings)),
             ],
             command=console.command,
         )  # fmt: skip

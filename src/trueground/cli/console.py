@@ -9,7 +9,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from trueground.secret import without_secrets
@@ -26,7 +26,7 @@ class Console:
     verbose: bool = False
     command: str = ""
     """The command as it was given, for reports."""
-    _listener: list[str] | None = None
+    _listeners: list[list[str]] = field(default_factory=list)
 
     def note(self, text: str) -> None:
         """Say what was found or done."""
@@ -40,18 +40,18 @@ class Console:
 
     def warn(self, text: str) -> None:
         """Say what may be wrong, also when quiet."""
-        if self._listener is not None:
-            self._listener.append(text)
+        for listener in self._listeners:
+            listener.append(text)
         _say(f"warning: {text}")
 
     @contextlib.contextmanager
     def heard(self, warnings: list[str]) -> Iterator[None]:
         """Add what is warned of to a list."""
-        self._listener = warnings
+        self._listeners.append(warnings)
         try:
             yield
         finally:
-            self._listener = None
+            self._listeners.pop()
 
     def traceback(self) -> None:
         """Print the traceback of the exception that is being handled."""

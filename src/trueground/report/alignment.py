@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from trueground.plot import shared_limit
 from trueground.plot.style import MINUS
 from trueground.raster import Raster
+from trueground.report.dependence import dependence_section
 from trueground.report.differences import (
     Differences,
     histogram_section,
@@ -225,6 +226,8 @@ def alignment_sections(result: Mapping[str, Any], maps: Differences) -> tuple[Se
         histogram_section(maps, before, after, reach=max(abs(median) + 4.0 * spread, limit)),
         maps_section(maps, limit),
     ]
+    if (dependence := dependence_section(maps)) is not None:
+        sections.append(dependence)
     if _corrections(result):
         sections.append(_corrections_section(_corrections(result)))
     iterations = result.get("iterations")

@@ -13,7 +13,7 @@ from trueground.plot import Histogram, histogram_of, overview
 from trueground.plot.style import MINUS
 from trueground.projection import horizontal
 from trueground.raster import Raster
-from trueground.report.page import PicturesSection
+from trueground.report.page import PicturesSection, Section, SwipeSection
 from trueground.report.pictures import MAP_PIXELS, dh_legend, histogram_picture, map_picture
 from trueground.report.text import quantity
 from trueground.stats import nmad
@@ -84,11 +84,11 @@ def scale_of(statistics: Mapping[str, float | None], before: Raster) -> tuple[fl
     return float(np.median(values)), nmad(values)
 
 
-def maps_section(maps: Differences, limit: float) -> PicturesSection:
+def maps_section(maps: Differences, limit: float) -> Section:
     """Return the two maps on one colour scale from `-limit` to `limit` metres."""
     # Read once, not once a map.
     ground = None if maps.reference is None else overview(maps.reference, max_pixels=MAP_PIXELS)
-    pictures = tuple(
+    drawn = [
         map_picture(
             dh,
             limit=limit,
@@ -99,19 +99,24 @@ def maps_section(maps: Differences, limit: float) -> PicturesSection:
             outlines=maps.outlines,
         )
         for dh, when in ((maps.before, "before"), (maps.after, "after"))
+    ]
+    (before, after), little = zip(*drawn, strict=True)
+    legend = dh_legend(
+        limit,
+        title=f"dh = reference {MINUS} moving",
+        low_note="reference is lower",
+        high_note="reference is higher",
     )
-    return PicturesSection(
-        anchor="maps",
-        heading="Where they differ",
-        text=f"Both maps have one colour scale. {maps.lines}".strip(),
-        pictures=pictures,
-        legend=dh_legend(
-            limit,
-            title=f"dh = reference {MINUS} moving",
-            low_note="reference is lower",
-            high_note="reference is higher",
-        ),
-    )
+    text = f"Both maps have one colour scale. {maps.lines}".strip()
+    anchor, heading = "maps", "Where they differ"
+    if (before.width, before.height) != (after.width, after.height):
+        return PicturesSection(
+            anchor=anchor, heading=heading, text=text, pictures=(before, after), legend=legend
+        )
+    return SwipeSection(
+        anchor=anchor, heading=heading, text=text, first=before, second=after, first_name="before",
+        second_name="after", pictures=little, legend=legend,
+    )  # fmt: skip
 
 
 def histogram_section(

@@ -132,6 +132,7 @@ class SwipeSection(Section):
     second_name: str
     pictures: tuple[Picture, ...] = ()
     """The same, smaller and side by side."""
+    legend: Legend | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,8 +55,8 @@ def map_picture(
     caption: str,
     hillshade: Raster | None = None,
     outlines: gpd.GeoSeries | gpd.GeoDataFrame | None = None,
-) -> Picture:
-    """Draw a difference without any text in it: legend and scale bar belong to the page."""
+) -> tuple[Picture, Picture]:
+    """Draw a difference without any text in it, and a thumbnail; legend and scale bar belong to the page."""
     small = overview(dh, max_pixels=MAP_PIXELS)
     rows, cols = small.grid.shape
     width = cols * max(_SHARP // max(rows, cols), 1)
@@ -68,7 +68,12 @@ def map_picture(
     canvas: Any = fig.canvas
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())[..., :3]
-    return placed_picture(pixels, alt=alt, caption=caption, grid=small.grid, height=height)
+    every = -(-max(pixels.shape) // _THUMBNAIL_PIXELS)
+    large, little = (
+        placed_picture(p, alt=alt, caption=caption, grid=small.grid, height=height // k)
+        for p, k in ((pixels, 1), (_reduced(pixels, every), every))
+    )
+    return large, little
 
 
 def dh_legend(limit: float, *, title: str, low_note: str, high_note: str) -> Legend:
@@ -193,6 +198,12 @@ def placed_picture(
     )
 
 
+def _reduced(pixels: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).reduce(times))
+
+
 def encoded(pixels: NDArray[Any]) -> str:
     """Return (rows, cols, 3 or 4) of uint8 as a data URI: PNG where that is small, else WebP."""
     from PIL import Image
@@ -200,7 +211,7 @@ def encoded(pixels: NDArray[Any]) -> str:
     image = Image.fromarray(np.ascontiguousarray(pixels))
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
-    if buffer.tell() <= _LARGEST_PNG:
+    if buffer.tell() <= min(_LARGEST_PNG, image.width * image.height // 2):
         return _data_uri(buffer.getvalue(), "image/png")
     return _webp(pixels)
 

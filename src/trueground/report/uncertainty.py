@@ -220,7 +220,7 @@ def _map_section(difference: Raster, areas: gpd.GeoDataFrame) -> Section:
                 f"{quantity(-limit)} to {quantity(limit)}",
                 caption="",
                 outlines=areas,
-            ),
+            )[0],
         ),
         legend=dh_legend(limit, title="dh", low_note="", high_note=""),
     )
