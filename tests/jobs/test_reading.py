@@ -48,7 +48,6 @@ FAULTS = [
     ('"{align}"\nheights', '"{align}/a.tif"\nheights', "9:7:", "that is one file"),
     ('heights = "ellipsoid"', 'heights = "egm2020"', "10:11:", "egm2020"),
     ('heights = "ellipsoid"', 'resampling = "bilinaer"', "10:14:", 'Did you mean "bilinear"?'),
-    ('heights = "ellipsoid"', "tiles = 512\ncog = true", "10:9:", "leave out --cog"),
     ('heights = "ellipsoid"', "dry_run = true", "10:1:", "plans the whole job"),
     ('heights = "ellipsoid"', "align-pixels = true", "10:16:", "give them"),
     ('heights = "ellipsoid"', 'crs = "EPSG:999999"', "10:7:", "EPSG:999999"),
@@ -77,7 +76,7 @@ FAULTS = [
     ('align.resampling = "cubic"', 'align.output = ".a.tif"', "27:16:", "begin with a letter"),
     ('align.resampling = "cubic"', 'align.report = "step.json"', "27:16:", "the job itself takes"),
     ('align.resampling = "cubic"', 'diff.output = "x.png"', "27:15:", "ends in .tif"),
-    ('align.resampling = "cubic"', "align.tiles = 3", "27:7:", 'no parameter "tiles"'),
+    ('align.resampling = "cubic"', "align.tile = 3", "27:7:", 'no parameter "tile"'),
     ('[[scene]]\nname = "south"', '[[scene]\nname = "south"', "22:8:", "Expected ']]'"),
     ('steps = ["align", "diff"]', 'steps = ["align", "diff"', "27:1:", "Unclosed array"),
 ]  # fmt: skip

@@ -70,4 +70,4 @@ def makes_several(command: str, settings: Mapping[str, Setting]) -> bool:
 
 def makes_folder(command: str, settings: Mapping[str, Setting]) -> bool:
     """Tell whether the main output of a step is a folder."""
-    return makes_several(command, settings) or (command == "ortho" and "tiles" in settings)
+    return makes_several(command, settings) or "tiles" in settings
