@@ -5,12 +5,13 @@ PYTHON ?= python3
 VENV  := .venv
 BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS  := $(VENV)/.installed-docs
 # Wheels only: no compiler is ever needed.
 PIP   := $(BIN)/python -m pip --disable-pip-version-check install --quiet --only-binary=:all:
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check format bench clean
+.PHONY: help demo test check format docs bench clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -31,6 +32,9 @@ format: $(STAMP) ## format the code and apply safe lint fixes
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
+docs: $(DOCS) ## build the documentation, gallery included; see site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 bench: $(STAMP) ## run the benchmarks
 	@if [ -f benchmarks/run.py ]; then \
 	    echo "$(BIN)/python benchmarks/run.py"; $(BIN)/python benchmarks/run.py; \
@@ -39,7 +43,7 @@ bench: $(STAMP) ## run the benchmarks
 	fi
 
 clean: ## remove what was built and the demo; keeps .venv
-	rm -rf demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf demo build dist site .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find src $(wildcard tests benchmarks examples) \
 	    -depth \( -name __pycache__ -o -name '*.egg-info' \) -type d -exec rm -rf {} +
 
@@ -57,4 +61,9 @@ $(BIN)/python:
 $(STAMP): pyproject.toml | $(BIN)/python
 	$(PIP) 'hatchling>=1.26'
 	$(PIP) --no-build-isolation --editable '.[dev]'
+	@touch $@
+
+# What builds the documentation comes when it is asked for.
+$(DOCS): $(STAMP)
+	$(PIP) --no-build-isolation --editable '.[docs]'
 	@touch $@

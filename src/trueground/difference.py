@@ -19,7 +19,21 @@ from trueground.warp import on_grid
 
 @dataclass(frozen=True, kw_only=True)
 class Difference(ComputedSurface):
-    """`first - second` on the grid of the first, NaN where either has no data."""
+    """`first - second` on the grid of the first, NaN where either has no data.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from affine import Affine
+    >>> from pyproj import CRS
+    >>> from trueground import ArrayRaster, Grid
+    >>> grid = Grid(crs=CRS(32633), transform=Affine(10, 0, 5e5, 0, -10, 8e6), shape=(3, 4))
+    >>> raster = ArrayRaster(array=np.arange(12.0).reshape(3, 4), grid=grid)
+    >>> from trueground import Difference
+    >>> dh = Difference(first=raster, second=ArrayRaster(array=np.ones((3, 4)), grid=grid))
+    >>> dh.read(grid.window)[0, 0]
+    array([-1.,  0.,  1.,  2.], dtype=float32)
+    """
 
     first: Raster
     second: Raster

@@ -66,7 +66,14 @@ def guarded(function: Callable[[Window], T], window: Window) -> T:
 
 @dataclass(frozen=True, slots=True)
 class Serial:
-    """One block after the other, in this thread."""
+    """One block after the other, in this thread.
+
+    Examples
+    --------
+    >>> from trueground import Serial, Window
+    >>> list(Serial().map(lambda window: window.width, [Window(0, 0, 2, 3)]))
+    [(Window(row=0, col=0, height=2, width=3), 3)]
+    """
 
     @property
     def workers(self) -> int:
@@ -83,7 +90,14 @@ class Serial:
 
 @dataclass(frozen=True, slots=True)
 class Threads:
-    """Blocks in threads of this process; kernels and GDAL release the GIL."""
+    """Blocks in threads of this process; kernels and GDAL release the GIL.
+
+    Examples
+    --------
+    >>> from trueground import Threads, Window
+    >>> list(Threads(2).map(lambda window: window.width, [Window(0, 0, 2, 3)]))
+    [(Window(row=0, col=0, height=2, width=3), 3)]
+    """
 
     workers: int = 0
     """Number of threads; 0 means the processors that this process may use."""

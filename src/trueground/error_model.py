@@ -98,6 +98,8 @@ class ErrorModel:
         ------
         FitError
             Where fewer than 200 cells have data, or no bin has 50.
+        InputError
+            Where there is less than one bin, or rasters do not lie on one grid.
 
         Notes
         -----
@@ -163,7 +165,13 @@ class ErrorModel:
         return tuple(len(c) for c in self.centres)
 
     def sigma(self, **variables: Any) -> Float:
-        """Return the error at values of the variables, given by name, of any shape; NaN for NaN."""
+        """Return the error at values of the variables, given by name, of any shape; NaN for NaN.
+
+        Raises
+        ------
+        InputError
+            Where the names are not those of the model.
+        """
         if set(variables) != set(self.names):
             msg = f"values of {', '.join(variables) or 'nothing'}: the model is of {', '.join(self.names) or 'nothing'}"
             raise InputError(msg)
@@ -181,6 +189,11 @@ class ErrorModel:
             Rasters of the same names as those that it was fitted to, on one grid.
         grid
             Grid of the result; only a model without variables needs it.
+
+        Raises
+        ------
+        InputError
+            Where the names are not those of the model, or a grid is wanting.
         """
         if set(variables) != set(self.names):
             msg = f"rasters {', '.join(variables) or '(none)'}: the model is of {', '.join(self.names) or '(none)'}"

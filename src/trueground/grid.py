@@ -24,6 +24,12 @@ class Window:
     """A rectangle of pixels.
 
     It may hang over the edge of a grid, or lie outside of it: such pixels read as no data.
+
+    Examples
+    --------
+    >>> from trueground import Window
+    >>> Window(row=10, col=20, height=5, width=8).pad(2)
+    Window(row=8, col=18, height=9, width=12)
     """
 
     row: int
@@ -87,10 +93,24 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A piece of a grid to work on: its own pixels, and those around it that the work needs."""
+    """A piece of a grid to work on: its own pixels, and those around it that the work needs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from affine import Affine
+    >>> from pyproj import CRS
+    >>> from trueground import ArrayRaster, Grid
+    >>> grid = Grid(crs=CRS(32633), transform=Affine(10, 0, 5e5, 0, -10, 8e6), shape=(3, 4))
+    >>> first = next(grid.blocks(2, halo=1))
+    >>> first.core, first.outer
+    (Window(row=0, col=0, height=2, width=2), Window(row=-1, col=-1, height=4, width=4))
+    """
 
     core: Window
+    """Its own pixels, of the grid."""
     outer: Window
+    """Those and the ones around them; it may hang over the grid's edge."""
 
     @property
     def inner(self) -> tuple[slice, slice]:
@@ -100,7 +120,20 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """Where the pixels of a raster lie: reference system, affine transform and shape. Immutable."""
+    """Where the pixels of a raster lie: reference system, affine transform and shape. Immutable.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from affine import Affine
+    >>> from pyproj import CRS
+    >>> from trueground import ArrayRaster, Grid
+    >>> grid = Grid(crs=CRS(32633), transform=Affine(10, 0, 5e5, 0, -10, 8e6), shape=(3, 4))
+    >>> grid.bounds
+    (500000.0, 7999970.0, 500040.0, 8000000.0)
+    >>> grid.rowcol(500_015.0, 7_999_995.0)
+    (np.float64(0.5), np.float64(1.5))
+    """
 
     crs: CRS | None
     """Reference system; None where the file declares none."""
@@ -137,6 +170,11 @@ class Grid:
         """Make the north-up grid that covers `bounds` with pixels of `resolution`.
 
         Bounds are west, south, east, north. With `snap`, edges lie on multiples of the resolution.
+
+        Raises
+        ------
+        InputError
+            Where the resolution is not positive, or bounds are not finite and in order.
         """
         dx, dy = resolution if isinstance(resolution, tuple) else (resolution, resolution)
         west, south, east, north = bounds
@@ -233,6 +271,11 @@ class Grid:
         """Cut the grid into blocks of `size` pixels, row by row; those at the end may be smaller.
 
         The outer window of a block has `halo` more pixels on each side and may hang over the edge.
+
+        Raises
+        ------
+        InputError
+            Where the size or the halo is no number of pixels.
         """
         rows, cols = size if isinstance(size, tuple) else (size, size)
         if rows < 1 or cols < 1 or halo < 0:

@@ -104,14 +104,15 @@ def as_image(raster: Raster, *, nodata: float | None = None) -> Raster:
         msg = f"nodata {nodata:g}: the image holds {dtype}, give a whole number from {info.min} to {info.max}"
         raise InputError(msg)
     metadata = metadata_of(raster)
-    bands = tuple(k for k in range(raster.count) if k != metadata.alpha)
+    alpha = metadata.alpha
+    bands = tuple(k for k in range(raster.count) if k != alpha)
     if not bands:
         msg = f"{_name(raster)} has an alpha band alone; give an image that shows something"
         raise InputError(msg)
     masked = isinstance(raster, FileRaster) and raster.has_mask
     if dtype.kind == "f":
         value: float | None = float("nan")
-        same = metadata.alpha is None
+        same = alpha is None
     else:
         value = raster.nodata if nodata is None else nodata
         if value is None and metadata.has_classes:

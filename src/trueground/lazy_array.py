@@ -27,6 +27,19 @@ def to_xarray(raster: Raster, *, chunks: int | tuple[int, int] = 1024) -> xr.Dat
         Any raster.
     chunks
         Rows and columns of a chunk.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from affine import Affine
+    >>> from pyproj import CRS
+    >>> from trueground import ArrayRaster, Grid
+    >>> grid = Grid(crs=CRS(32633), transform=Affine(10, 0, 5e5, 0, -10, 8e6), shape=(3, 4))
+    >>> raster = ArrayRaster(array=np.arange(12.0).reshape(3, 4), grid=grid)
+    >>> from trueground import to_xarray
+    >>> array = to_xarray(raster)
+    >>> array.dims, float(array.sum())
+    (('band', 'y', 'x'), 66.0)
     """
     import dask.array as da
     import xarray as xr

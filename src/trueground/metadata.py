@@ -73,16 +73,26 @@ class Metadata:
     @classmethod
     def of(cls, dataset: Any) -> Metadata:
         """Return what an open file (of rasterio's) says."""
+        # Each of these asks all bands, of which a file may claim to have 65,535.
+        said = (
+            dataset.colorinterp,
+            dataset.descriptions,
+            dataset.scales,
+            dataset.offsets,
+            dataset.units,
+        )
         bands = tuple(
             BandMetadata(
-                description=dataset.descriptions[k] or "",
+                description=description or "",
                 interpretation=interpretation.name,
-                scale=dataset.scales[k],
-                offset=dataset.offsets[k],
-                unit=dataset.units[k] or "",
-                tags=_kept(dataset.tags(k + 1)),
+                scale=scale,
+                offset=offset,
+                unit=unit or "",
+                tags=_kept(dataset.tags(number)),
             )
-            for k, interpretation in enumerate(dataset.colorinterp)
+            for number, (interpretation, description, scale, offset, unit) in enumerate(
+                zip(*said, strict=True), start=1
+            )
         )
         domains = {
             name: items

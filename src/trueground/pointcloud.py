@@ -269,6 +269,11 @@ class PointCloud:
         -------
         PointCloud
             In the order of rows and columns.
+
+        Raises
+        ------
+        InputError
+            Where the raster has several bands.
         """
         if raster.count != 1:
             msg = f"{name_of(raster)} has {raster.count} bands; a DEM has one"

@@ -35,14 +35,30 @@ def nmad(values: NDArray[np.floating]) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statistics:
-    """Figures of a difference of heights, in its units (metres)."""
+    """Figures of a difference of heights, in its units (metres).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from affine import Affine
+    >>> from pyproj import CRS
+    >>> from trueground import ArrayRaster, Grid
+    >>> grid = Grid(crs=CRS(32633), transform=Affine(10, 0, 5e5, 0, -10, 8e6), shape=(3, 4))
+    >>> raster = ArrayRaster(array=np.arange(12.0).reshape(3, 4), grid=grid)
+    >>> from trueground import statistics
+    >>> found = statistics(raster)
+    >>> found.count, found.median, found.mean
+    (12, 5.5, 5.5)
+    """
 
     count: int
     """Number of cells with data."""
     median: float
+    """Half of the cells are lower."""
     nmad: float
     """1.4826 times the median absolute deviation from the median."""
     mean: float
+    """Arithmetic mean; one blunder moves it."""
     std: float
     """Standard deviation about the mean (division by the count)."""
     rmse: float
@@ -102,6 +118,23 @@ def statistics(
         Where blocks are read; threads on all processors by default.
     progress
         Called with blocks done and their total, over all passes.
+
+    Raises
+    ------
+    InputError
+        Where the mask lies on another grid.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from affine import Affine
+    >>> from pyproj import CRS
+    >>> from trueground import ArrayRaster, Grid
+    >>> grid = Grid(crs=CRS(32633), transform=Affine(10, 0, 5e5, 0, -10, 8e6), shape=(3, 4))
+    >>> raster = ArrayRaster(array=np.arange(12.0).reshape(3, 4), grid=grid)
+    >>> from trueground import statistics
+    >>> round(statistics(raster).nmad, 3)
+    4.448
     """
     if valid is not None and valid.grid != raster.grid:
         msg = (

@@ -6,7 +6,14 @@ from enum import IntEnum
 
 
 class Status(IntEnum):
-    """What became of a point. A point that is not `OK` is NaN."""
+    """What became of a point. A point that is not `OK` is NaN.
+
+    Examples
+    --------
+    >>> from trueground import Status
+    >>> Status(2).label
+    'outside dem'
+    """
 
     OK = 0
     OUTSIDE_IMAGE = 1

@@ -36,9 +36,27 @@ _HELD = 1 << 22  # px; the cells of smaller areas are read once and kept
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeanChange:
-    """The mean difference of the cells of an area that have data, and how sure it is."""
+    """The mean difference of the cells of an area that have data, and how sure it is.
+
+    Examples
+    --------
+    >>> from trueground import MeanChange
+    >>> one = MeanChange(
+    ...     name="a",
+    ...     area=4e4,
+    ...     cells=100,
+    ...     coverage=1.0,
+    ...     mean=-2.0,
+    ...     standard_error=0.5,
+    ...     effective_samples=4.0,
+    ...     sigma=1.0,
+    ... )
+    >>> one.to_dict()["standard_error"]
+    0.5
+    """
 
     name: str
+    """Of the area."""
     area: float
     """On the ground, whole polygon [m^2]."""
     cells: int
@@ -105,6 +123,22 @@ def mean_changes(
 
     The model is that of random errors: a vertical shift or a tilt that the coregistration left is
     seen only as far as the variogram reaches.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from affine import Affine
+    >>> from pyproj import CRS
+    >>> from trueground import ArrayRaster, Grid
+    >>> grid = Grid(crs=CRS(32633), transform=Affine(10, 0, 5e5, 0, -10, 8e6), shape=(3, 4))
+    >>> raster = ArrayRaster(array=np.arange(12.0).reshape(3, 4), grid=grid)
+    >>> import geopandas as gpd, shapely
+    >>> box = gpd.GeoDataFrame(geometry=[shapely.box(5e5, 7_999_980, 500_020, 8e6)], crs=32633)
+    >>> from trueground import VariogramModel, mean_changes
+    >>> white = VariogramModel(nugget=4.0, parts=())
+    >>> (one,) = mean_changes(raster, box, white)
+    >>> one.mean, one.standard_error
+    (2.5, 1.0)
     """
     source = as_float(difference)
     require_one_grid([source, *([] if error is None else [error])])

@@ -68,6 +68,7 @@ class Variogram:
     count: tuple[int, ...]
     """Pairs in the bin."""
     estimator: Estimator
+    """`dowd` or `matheron`."""
 
     @classmethod
     def of(
@@ -104,6 +105,8 @@ class Variogram:
 
         Raises
         ------
+        InputError
+            Where the longest lag is not positive, or the mask lies on another grid.
         FitError
             Where fewer than 100 cells have data.
 

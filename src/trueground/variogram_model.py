@@ -135,6 +135,8 @@ class VariogramModel:
         ------
         FitError
             Where there are too few bins for what is asked.
+        InputError
+            Where the number of parts is none of 0 to 3.
 
         Notes
         -----

@@ -36,6 +36,13 @@ class Datum:
 
     Make one with `Datum.parse` (``"ellipsoid"``, ``"egm96"``, ``"egm2008"`` or the path of a geoid
     grid) or read it from a DEM's CRS with `Datum.of_crs`.
+
+    Examples
+    --------
+    >>> from trueground import Datum
+    >>> egm96 = Datum.parse("egm96")
+    >>> egm96.undulation(np.array([9.9]), np.array([46.4])).round(1)
+    array([49.8])
     """
 
     name: str

@@ -81,10 +81,25 @@ class Resampled:
 
     A band of real numbers is taken as a surface (strict about NaN); integers, and several bands, as
     an image.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from affine import Affine
+    >>> from pyproj import CRS
+    >>> from trueground import ArrayRaster, Grid
+    >>> grid = Grid(crs=CRS(32633), transform=Affine(10, 0, 5e5, 0, -10, 8e6), shape=(3, 4))
+    >>> raster = ArrayRaster(array=np.arange(12.0).reshape(3, 4), grid=grid)
+    >>> from trueground import Resampled, Window
+    >>> half = Grid(crs=grid.crs, transform=grid.transform @ Affine.scale(0.5), shape=(6, 8))
+    >>> Resampled(source=raster, grid=half).read(Window(2, 2, 1, 2))
+    array([[[3.75, 4.25]]])
     """
 
     source: Raster
+    """The other raster, in any CRS."""
     grid: Grid
+    """Grid of the result."""
     resampling: ImageResampling = "bilinear"
     """Of surfaces `nearest`, `bilinear` or `cubic`; of images as in `sampling.sample_image`."""
     antialias: bool = True
@@ -155,7 +170,29 @@ class Resampled:
 
 
 def on_grid(raster: Raster, grid: Grid, *, resampling: ImageResampling = "bilinear") -> Raster:
-    """Return a raster on a grid: itself where it lies there already."""
+    """Return a raster on a grid: itself where it lies there already.
+
+    Parameters
+    ----------
+    raster
+        Any raster, in any CRS.
+    grid
+        Where it is wanted.
+    resampling
+        As of `Resampled`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from affine import Affine
+    >>> from pyproj import CRS
+    >>> from trueground import ArrayRaster, Grid
+    >>> grid = Grid(crs=CRS(32633), transform=Affine(10, 0, 5e5, 0, -10, 8e6), shape=(3, 4))
+    >>> raster = ArrayRaster(array=np.arange(12.0).reshape(3, 4), grid=grid)
+    >>> from trueground import on_grid
+    >>> on_grid(raster, grid) is raster
+    True
+    """
     if raster.grid == grid:
         return raster
     return Resampled(source=raster, grid=grid, resampling=resampling)

@@ -13,6 +13,13 @@ ENGINES = "threads, serial, dask or dask://HOST:PORT"
 def check_engine(name: str, workers: int = 0) -> None:
     """Raise where there is no such engine; nothing is started.
 
+    Parameters
+    ----------
+    name
+        What the user called it: see `engine_named`.
+    workers
+        How many were asked for; 0: all processors.
+
     Raises
     ------
     InputError

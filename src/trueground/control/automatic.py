@@ -53,7 +53,14 @@ _ACCURACY = (3.0, WORST)  # px of the grid, of more than a shift anywhere in the
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matching:
-    """How patches are matched."""
+    """How patches are matched.
+
+    Examples
+    --------
+    >>> from trueground import Matching
+    >>> Matching(patches=200, search=32).sizes
+    (256, 128, 64)
+    """
 
     patches: int = 100
     """About how many are tried, spread over the common ground."""

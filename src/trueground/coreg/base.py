@@ -50,7 +50,18 @@ class Method(Protocol):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Alignment(FitResult, WithStatistics):
-    """A rigid transform that brings a moving DEM onto a reference, and how well it does."""
+    """A rigid transform that brings a moving DEM onto a reference, and how well it does.
+
+    Examples
+    --------
+    >>> from trueground import Alignment
+    >>> known = Alignment.of_shift(10.0, -5.0, 2.0)
+    >>> known.inverse().shift_x
+    -10.0
+    >>> x, y, z = known.transform(np.array([500.0]), np.array([800.0]), np.array([100.0]))
+    >>> float(x[0]), float(y[0]), float(z[0])
+    (510.0, 795.0, 102.0)
+    """
 
     matrix: Matrix
     """4 x 4, about `centroid`; the last column holds the shifts [units of the CRS, m]."""

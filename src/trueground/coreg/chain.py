@@ -32,7 +32,25 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Chain(FitResult, WithStatistics):
-    """Corrections of a moving DEM's heights, and the motion of the corrected DEM: it is resampled once."""
+    """Corrections of a moving DEM's heights, and the motion of the corrected DEM: it is resampled once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from affine import Affine
+    >>> from pyproj import CRS
+    >>> from trueground import ArrayRaster, Grid
+    >>> grid = Grid(crs=CRS(32633), transform=Affine(10, 0, 5e5, 0, -10, 8e6), shape=(120, 120))
+    >>> x, y = grid.xy(*grid.window.pixel_centres())
+    >>> def hills(x, y):
+    ...     return np.float32(60 * np.sin(x / 190) * np.cos(y / 230) + 30 * np.sin((x + y) / 90))
+    >>> reference = ArrayRaster(array=hills(x, y), grid=grid)
+    >>> moving = ArrayRaster(array=hills(x + 6, y - 4) - 2, grid=grid)
+    >>> from trueground.coreg import Deramp, NuthKaab
+    >>> found = (NuthKaab() + Deramp()).fit(reference, moving)
+    >>> round(found.shift_x, 1), round(found.shift_y, 1)
+    (6.0, -4.0)
+    """
 
     corrections: tuple[Correction, ...]
     """In the order in which they were found; each knows the motion under which it was."""
@@ -185,6 +203,12 @@ def read_result(text: str) -> Result:
     ------
     InputError
         Where the text is none of them.
+
+    Examples
+    --------
+    >>> from trueground import Alignment, read_result
+    >>> read_result(Alignment.of_shift(1.0, 2.0, 3.0).to_json()).shift_z
+    3.0
     """
     try:
         items = json.loads(text)

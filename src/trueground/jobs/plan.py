@@ -60,7 +60,15 @@ class Plan:
 
 
 def plan(job: Job, *, commands: Commands) -> Plan:
-    """Return what a run would do; nothing is written."""
+    """Return what a run would do; nothing is written.
+
+    Parameters
+    ----------
+    job
+        As `read_job` returns it.
+    commands
+        What its steps are.
+    """
     sizes, expected = Sizes(commands), Expected.of(job)
     found = []
     for scene in job.scenes:

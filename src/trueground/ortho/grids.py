@@ -28,6 +28,15 @@ _INTERIOR = 33  # points along each side of a mesh, for a DEM that ends within t
 def footprint(image: Raster, rpc: Rpc, dem: Dem, *, crs: CRS) -> Bounds:
     """Return west, south, east, north in `crs` of the ground that the image shows on the DEM.
 
+    Parameters
+    ----------
+    image, rpc
+        The image, and its RPC in its own pixels.
+    dem
+        Heights of the ground.
+    crs
+        What the bounds count in.
+
     Raises
     ------
     OverlapError
@@ -121,7 +130,16 @@ def _raise_no_overlap(rpc: Rpc, dem: Dem, *, shape: tuple[int, int]) -> None:
 def ground_sampling(rpc: Rpc, shape: tuple[int, int], *, crs: CRS, height: float) -> float:
     """Return the size of the image's central pixel on the ground: the side of a square of its area.
 
-    In units of `crs`.
+    Parameters
+    ----------
+    rpc
+        In the image's own pixels.
+    shape
+        Rows and columns of the image.
+    crs
+        In whose units the size is told.
+    height
+        Of the ground above the ellipsoid [m].
     """
     row, col = shape[0] / 2.0, shape[1] / 2.0
     at = rpc.localize(np.array([row, row + 1.0, row]), np.array([col, col, col + 1.0]), height)
@@ -157,6 +175,27 @@ def ortho_grid(
         the resolution.
     align
         Move given bounds outwards to multiples of the resolution.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from trueground import fit_rpc
+    >>> u, v, w = np.meshgrid(*[np.linspace(-1.0, 1.0, 5)] * 3)
+    >>> rows, cols = 500 - 400 * v, 500 + 300 * u + 9 * w
+    >>> rpc = fit_rpc(rows, cols, 9.9 + 0.005 * u, 46.4 + 0.005 * v, 1000 + 500 * w).rpc
+    >>> from affine import Affine
+    >>> from pyproj import CRS
+    >>> from trueground import ArrayRaster, Dem, Grid
+    >>> ground = Grid(
+    ...     crs=CRS(4326), transform=Affine(0.001, 0, 9.89, 0, -0.001, 46.41), shape=(20, 20)
+    ... )
+    >>> level = ArrayRaster(array=np.full(ground.shape, 900.0, np.float32), grid=ground)
+    >>> dem = Dem.open(level, heights="ellipsoid")
+    >>> pixels = Grid(crs=None, transform=Affine.identity(), shape=(1000, 1000))
+    >>> image = ArrayRaster(array=np.ones(pixels.shape, np.uint8), grid=pixels)
+    >>> from trueground import ortho_grid
+    >>> ortho_grid(image, rpc, dem).crs.name
+    'WGS 84 / UTM zone 32N'
     """
     (grid,) = common_grids(
         [(image, rpc)], dem, crs=crs, resolution=resolution, bounds=bounds, align=align
@@ -194,6 +233,33 @@ def common_grids(
         As for `ortho_grid`; given bounds are widened to the south and east to whole pixels of all grids.
     same
         Give all of them the pixel size of the finest.
+
+    Raises
+    ------
+    InputError
+        Where there is no image, or the grid asked for would be empty or far too fine.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from trueground import fit_rpc
+    >>> u, v, w = np.meshgrid(*[np.linspace(-1.0, 1.0, 5)] * 3)
+    >>> rows, cols = 500 - 400 * v, 500 + 300 * u + 9 * w
+    >>> rpc = fit_rpc(rows, cols, 9.9 + 0.005 * u, 46.4 + 0.005 * v, 1000 + 500 * w).rpc
+    >>> from affine import Affine
+    >>> from pyproj import CRS
+    >>> from trueground import ArrayRaster, Dem, Grid
+    >>> ground = Grid(
+    ...     crs=CRS(4326), transform=Affine(0.001, 0, 9.89, 0, -0.001, 46.41), shape=(20, 20)
+    ... )
+    >>> level = ArrayRaster(array=np.full(ground.shape, 900.0, np.float32), grid=ground)
+    >>> dem = Dem.open(level, heights="ellipsoid")
+    >>> pixels = Grid(crs=None, transform=Affine.identity(), shape=(1000, 1000))
+    >>> image = ArrayRaster(array=np.ones(pixels.shape, np.uint8), grid=pixels)
+    >>> from trueground import common_grids
+    >>> pan, ms = common_grids([(image, rpc), (image, rpc.rescaled(0.25))], dem, resolution=None)
+    >>> pan.bounds == ms.bounds
+    True
     """
     use = _utm_of_centre(*views[0]) if crs is None else crs
     sizes = [_native(*view, crs=use) if resolution is None else resolution for view in views]

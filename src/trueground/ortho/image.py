@@ -45,13 +45,39 @@ class Orthoimage:
     For every pixel of the output: its position in longitude and latitude (map projection on a
     checked lattice), the height of the DEM there, the image position by the RPC, and the image's
     value there. DEM and RPC are evaluated at each pixel.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from trueground import fit_rpc
+    >>> u, v, w = np.meshgrid(*[np.linspace(-1.0, 1.0, 5)] * 3)
+    >>> rows, cols = 500 - 400 * v, 500 + 300 * u + 9 * w
+    >>> rpc = fit_rpc(rows, cols, 9.9 + 0.005 * u, 46.4 + 0.005 * v, 1000 + 500 * w).rpc
+    >>> from affine import Affine
+    >>> from pyproj import CRS
+    >>> from trueground import ArrayRaster, Dem, Grid
+    >>> ground = Grid(
+    ...     crs=CRS(4326), transform=Affine(0.001, 0, 9.89, 0, -0.001, 46.41), shape=(20, 20)
+    ... )
+    >>> level = ArrayRaster(array=np.full(ground.shape, 900.0, np.float32), grid=ground)
+    >>> dem = Dem.open(level, heights="ellipsoid")
+    >>> pixels = Grid(crs=None, transform=Affine.identity(), shape=(1000, 1000))
+    >>> image = ArrayRaster(array=np.ones(pixels.shape, np.uint8), grid=pixels)
+    >>> from trueground import Orthoimage, Window, ortho_grid
+    >>> lying = ortho_grid(image, rpc, dem, resolution=5.0)
+    >>> ortho = Orthoimage(image=image, rpc=rpc, dem=dem, grid=lying)
+    >>> ortho.read(Window(100, 100, 1, 2))
+    array([[[1, 1]]], dtype=uint8)
     """
 
     image: Raster
+    """Any number of bands; its mask and alpha say what is no data."""
     rpc: Rpc
     """In the image's own pixels."""
     dem: Dem
+    """Heights, whose datum is known."""
     grid: Grid
+    """Where the result lies, in any CRS; `ortho_grid` finds one."""
     resampling: ImageResampling = "bilinear"
     """How values are made, as in `sampling.sample_image`."""
     antialias: bool = True

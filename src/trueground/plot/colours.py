@@ -71,6 +71,11 @@ def colours_of_dh(
 def colour_scale(steps: int = 21) -> list[str]:
     """Return the colours from `-limit` to `limit` as hexadecimal text, for a legend in a page.
 
+    Parameters
+    ----------
+    steps
+        Number of colours.
+
     Examples
     --------
     >>> colour_scale(3)

@@ -44,7 +44,7 @@ class ScaleBar:
 
 
 def scale_bar(grid: Grid) -> ScaleBar | None:
-    """Return the longest round scale bar below a third of the width; None without a CRS.
+    """Return the longest round scale bar below a third of a grid's width; None without a CRS.
 
     Examples
     --------
@@ -146,7 +146,17 @@ def plot_image(
 
 
 def shade_on(dem: Raster, grid: Grid, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.float32]:
-    """Return the hillshade of a DEM of any size on the grid of a picture: (rows, cols), 0 to 1."""
+    """Return the hillshade of a DEM of any size on the grid of a picture: (rows, cols), 0 to 1.
+
+    Parameters
+    ----------
+    dem
+        Heights [m], in any CRS.
+    grid
+        Of the picture.
+    max_pixels
+        Most rows or columns of the DEM that are looked at; it is averaged down to them.
+    """
     small = Hillshade(overview(dem, max_pixels=max_pixels), altitude=LAMP_ALTITUDE)
     shade: NDArray[np.float32] = on_grid(small, grid).read(grid.window)[0]
     return shade

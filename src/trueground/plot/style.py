@@ -29,6 +29,15 @@ def figure(
 ) -> Figure:
     """Make a figure of `width` x `height` inches without a window and without global state.
 
+    Parameters
+    ----------
+    width, height
+        Of the figure [inches].
+    dpi
+        Pixels of an inch.
+    layout
+        As of `matplotlib.figure.Figure`; None leaves axes where they are put.
+
     Examples
     --------
     >>> ax = figure(4, 3).subplots()
@@ -42,7 +51,14 @@ def figure(
 
 
 def figure_png(fig: Figure) -> bytes:
-    """Return a figure as PNG, the same bytes each time."""
+    """Return a figure as PNG, the same bytes each time.
+
+    Examples
+    --------
+    >>> fig = figure(2, 1)
+    >>> figure_png(fig)[1:4]
+    b'PNG'
+    """
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png", dpi=fig.dpi, metadata={"Software": None})
     return buffer.getvalue()
@@ -50,7 +66,18 @@ def figure_png(fig: Figure) -> bytes:
 
 @contextlib.contextmanager
 def theme(name: Theme = "light") -> Iterator[None]:
-    """Draw for a light or a dark page: make figure and axes inside; the background stays clear."""
+    """Draw for a light or a dark page: make figure and axes inside; the background stays clear.
+
+    Parameters
+    ----------
+    name
+        `light` or `dark`.
+
+    Examples
+    --------
+    >>> with theme("dark"):
+    ...     ax = figure(4, 3).subplots()
+    """
     import matplotlib as mpl
     from matplotlib.rcsetup import cycler
 

@@ -78,7 +78,7 @@ def read_gcps(
     crs: str | int | CRS | None = None,
     heights: str | os.PathLike[str] | Datum | None = None,
 ) -> Gcps:
-    """Read ground control points from a table or a vector file.
+    r"""Read ground control points from a table or a vector file.
 
     Parameters
     ----------
@@ -103,6 +103,18 @@ def read_gcps(
         Where a column or the CRS is missing, or a cell is not a number.
     DatumError
         Where nothing says what heights are above.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from trueground import read_gcps
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     table = Path(folder) / "gcps.csv"
+    ...     _ = table.write_text("row,col,lon,lat,height\n100.5,200.5,9.9,46.4,1200\n")
+    ...     points = read_gcps(table)
+    >>> points.height
+    array([1200.])
     """
     name = os.fspath(path)
     wanted = None if crs is None else parse_crs(crs)

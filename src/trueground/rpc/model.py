@@ -42,6 +42,20 @@ class Rpc:
     References
     ----------
     NIMA, *The Compendium of Controlled Extensions for NITF*, STDI-0002, appendix E, section E.2.4 (RPC00B).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from trueground import fit_rpc
+    >>> u, v, w = np.meshgrid(*[np.linspace(-1.0, 1.0, 5)] * 3)
+    >>> rows, cols = 500 - 400 * v, 500 + 300 * u + 9 * w
+    >>> rpc = fit_rpc(rows, cols, 9.9 + 0.005 * u, 46.4 + 0.005 * v, 1000 + 500 * w).rpc
+    >>> row, col = rpc.project(9.9, 46.4, 1000.0)
+    >>> round(float(row), 3), round(float(col), 3)
+    (500.0, 500.0)
+    >>> back = rpc.localize(row, col, 1000.0)
+    >>> round(float(back.lon), 6), round(float(back.lat), 6)
+    (9.9, 46.4)
     """
 
     line_off: float
@@ -257,7 +271,13 @@ class Rpc:
             )
 
     def cropped(self, row_offset: float, col_offset: float) -> Rpc:
-        """Return the RPC of a crop whose first pixel is the scene's pixel (row_offset, col_offset)."""
+        """Return the RPC of a crop whose first pixel is the scene's pixel (row_offset, col_offset).
+
+        Raises
+        ------
+        InputError
+            Where an offset is not finite.
+        """
         line_off, samp_off = self.line_off - row_offset, self.samp_off - col_offset
         if not (np.isfinite(line_off) and np.isfinite(samp_off)):
             msg = f"crop at row {row_offset}, column {col_offset}: must be finite numbers of pixels of the scene"
@@ -273,6 +293,11 @@ class Rpc:
             Rows of the new image by rows of this one: 0.5 for an overview of half the size.
         col_factor
             The same for columns. Default: `row_factor`.
+
+        Raises
+        ------
+        InputError
+            Where a factor is not above 0.
         """
         col_factor = row_factor if col_factor is None else col_factor
         for factor in (row_factor, col_factor):

@@ -193,6 +193,22 @@ def refine(
     Grodecki, Dial: Block adjustment of high-resolution satellite images described by rational polynomials. PE&RS 69(1),
     2003, doi:10.14358/PERS.69.1.59.
     Huber: Robust estimation of a location parameter. Ann. Math. Statist. 35(1), 1964, doi:10.1214/aoms/1177703732.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from trueground import fit_rpc
+    >>> u, v, w = np.meshgrid(*[np.linspace(-1.0, 1.0, 5)] * 3)
+    >>> rows, cols = 500 - 400 * v, 500 + 300 * u + 9 * w
+    >>> rpc = fit_rpc(rows, cols, 9.9 + 0.005 * u, 46.4 + 0.005 * v, 1000 + 500 * w).rpc
+    >>> from trueground import refine
+    >>> from trueground.rpc.gcps import Gcps
+    >>> lon, lat, height = 9.9 + 0.004 * u.ravel(), 46.4 + 0.004 * v.ravel(), 1000 + 500 * w.ravel()
+    >>> row, col = rpc.project(lon, lat, height)
+    >>> points = Gcps(row=row + 6.0, col=col - 4.0, lon=lon, lat=lat, height=height)
+    >>> found = refine(rpc, points)
+    >>> found.model, round(found.rms_before, 2), round(found.rms_after, 2)
+    ('shift', 7.21, 0.0)
     """
     if model is not None and model not in MODELS:
         msg = f"model {model!r} is not known; use {', '.join(MODELS)} or None, which chooses"

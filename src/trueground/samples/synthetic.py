@@ -159,6 +159,11 @@ def make_world(
     -------
     World
         The files and their truth.
+
+    Raises
+    ------
+    InputError
+        Where the size is below 200 cells: a glacier and a town need as much.
     """
     if size < _SMALLEST:
         msg = f"a world of {size} cells: needs at least {_SMALLEST} for a glacier and a town"
@@ -238,6 +243,11 @@ def world(cache: str | os.PathLike[str] | None = None, *, seed: int = 0, size: i
         the temporary folder where those cannot be written.
     seed, size
         As in `make_world`.
+
+    Raises
+    ------
+    WriteError
+        Where the folder cannot be written.
     """
     base = _cache_folder() if cache is None else Path(cache)
     final = base / f"samples-{_version()}-{seed}-{size}"

@@ -31,7 +31,25 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Correction(FitResult):
-    """Heights to add to a moving DEM, as a function of the place or of a variable, and how much better it is then."""
+    """Heights to add to a moving DEM, as a function of the place or of a variable, and how much better it is then.
+
+    Examples
+    --------
+    >>> from trueground.coreg import Deramp
+    >>> import numpy as np
+    >>> from affine import Affine
+    >>> from trueground import ArrayRaster, Grid
+    >>> grid = Grid(crs=None, transform=Affine(10, 0, 0, 0, -10, 0), shape=(80, 80))
+    >>> level = np.zeros(grid.shape, np.float32)
+    >>> found = Deramp().fit(
+    ...     ArrayRaster(array=level, grid=grid), ArrayRaster(array=level + 3, grid=grid)
+    ... )
+    >>> round(
+    ...     float(found.apply(ArrayRaster(array=level + 5, grid=grid)).read(grid.window)[0, 0, 0]),
+    ...     6,
+    ... )
+    2.0
+    """
 
     shape: Shape
     """The function: what it depends on, and its coefficients."""

@@ -58,6 +58,12 @@ class DirectionalBias(BiasMethod):
     References
     ----------
     Girod, Nuth, Kaab, McNabb & Galland (2017), Remote Sensing 9, 704, doi:10.3390/rs9070704.
+
+    Examples
+    --------
+    >>> from trueground.coreg import DirectionalBias, method_named
+    >>> method_named("directional-bias:sines").steps == (DirectionalBias(model="sines"),)
+    True
     """
 
     angle: float | None = None

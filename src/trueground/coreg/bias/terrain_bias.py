@@ -52,6 +52,12 @@ class TerrainBias(BiasMethod):
     ----------
     Gardelle, Berthier & Arnaud (2012), Journal of Glaciology 58, 419-422, doi:10.3189/2012JoG11J175. Nuth & Kaab
     (2011), The Cryosphere 5, 271-290, doi:10.5194/tc-5-271-2011.
+
+    Examples
+    --------
+    >>> from trueground.coreg import NuthKaab, TerrainBias
+    >>> (NuthKaab() + TerrainBias(variable="elevation")).name
+    'nuth-kaab + terrain-bias'
     """
 
     variable: Terrain | Raster = "slope"

@@ -36,13 +36,34 @@ _SETTLED = 1e-6  # m
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class BlockwiseAlignment(JsonResult, WithStatistics):
-    """Shifts that differ from place to place."""
+    """Shifts that differ from place to place.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from affine import Affine
+    >>> from pyproj import CRS
+    >>> from trueground import ArrayRaster, Grid
+    >>> grid = Grid(crs=CRS(32633), transform=Affine(10, 0, 5e5, 0, -10, 8e6), shape=(120, 120))
+    >>> x, y = grid.xy(*grid.window.pixel_centres())
+    >>> def hills(x, y):
+    ...     return np.float32(60 * np.sin(x / 190) * np.cos(y / 230) + 30 * np.sin((x + y) / 90))
+    >>> reference = ArrayRaster(array=hills(x, y), grid=grid)
+    >>> moving = ArrayRaster(array=hills(x + 6, y - 4) - 2, grid=grid)
+    >>> from trueground.coreg import Blockwise, NuthKaab
+    >>> found = Blockwise(NuthKaab(), block_size=60, passes=1).fit(reference, moving)
+    >>> found.verdicts
+    {'ok': 4}
+    >>> found.tiles.shift_x.shape
+    (2, 2)
+    """
 
     fields: tuple[ShiftField, ...]
     """One of each pass; each was found on what those before it had moved."""
     crs: str | None
     """WKT of the working CRS, in which places and shifts are counted [m]."""
     method: str
+    """Name of the method of the blocks."""
     blocks: tuple[BlockFit, ...]
     """Of the last pass, row by row; their shifts are those of all passes together."""
     first_blocks: tuple[BlockFit, ...] = ()
@@ -50,6 +71,7 @@ class BlockwiseAlignment(JsonResult, WithStatistics):
     block_px: int = 0
     """Side of a block [px of the reference]."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    """What the fit was asked for, by name."""
 
     kind_of_result: ClassVar[str] = "a blockwise alignment"
 

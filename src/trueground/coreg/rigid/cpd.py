@@ -68,6 +68,12 @@ class Cpd(RigidMethod):
     References
     ----------
     Myronenko & Song (2010), IEEE Trans. PAMI 32, 2262-2275, doi:10.1109/TPAMI.2010.46.
+
+    Examples
+    --------
+    >>> from trueground.coreg import Cpd
+    >>> Cpd(samples=2000, refine=False).name
+    'cpd'
     """
 
     samples: int = 5000
@@ -79,6 +85,7 @@ class Cpd(RigidMethod):
     refine: bool = True
     """Whether to end with closest points on the surface."""
     max_iterations: int = 100
+    """Steps of the drift at most."""
     tolerance: float = 0.01
     """Largest move of any point by the last step [px of the reference] below which the clouds lie still."""
 

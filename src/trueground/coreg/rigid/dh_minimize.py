@@ -74,6 +74,12 @@ class DhMinimize(RigidMethod):
     NMAD: Hoehle & Hoehle (2009), ISPRS J. Photogramm. 64, 398-406, doi:10.1016/j.isprsjprs.2009.02.003. Least median of
     squares: Rousseeuw (1984), J. Am. Stat. Assoc. 79, 871-880, doi:10.1080/01621459.1984.10477105; Kim & Pollard
     (1990), Ann. Statist. 18, 191-219, doi:10.1214/aos/1176347498.
+
+    Examples
+    --------
+    >>> from trueground.coreg import DhMinimize, VerticalShift
+    >>> (DhMinimize(search=8.0) + VerticalShift()).name
+    'dh-minimize + vertical-shift'
     """
 
     samples: int = 500_000

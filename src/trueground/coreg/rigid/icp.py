@@ -59,9 +59,16 @@ class Icp(SteppingMethod):
     (1992), IEEE Trans. PAMI 14, 239-256, doi:10.1109/34.121791. Umeyama (1991), IEEE Trans. PAMI 13, 376-380,
     doi:10.1109/34.88573. Acceleration: Anderson (1965), J. ACM 12, 547-560, doi:10.1145/321296.321305; for closest
     points, Pavlov et al. (2018), IEEE ICRA, 3407-3412, doi:10.1109/ICRA.2018.8461063.
+
+    Examples
+    --------
+    >>> from trueground.coreg import Icp, method_named
+    >>> method_named("icp").steps == (Icp(variant="point-to-plane"),)
+    True
     """
 
     variant: Variant = "point-to-plane"
+    """Distances along the normals, or between closest points (`point-to-point`)."""
     motion: Motion = "rigid"
     """`translation`; `rigid`: and rotation; `similarity`: and scale."""
 

@@ -30,6 +30,12 @@ class Lzd(SteppingMethod):
     ----------
     Rosenholm & Torlegard (1988): Three-dimensional absolute orientation of stereo models using digital elevation
     models, Photogrammetric Engineering & Remote Sensing 54, 1385-1389.
+
+    Examples
+    --------
+    >>> from trueground.coreg import Lzd, method_named
+    >>> method_named("lzd:translation").steps == (Lzd(motion="translation"),)
+    True
     """
 
     motion: Motion = "rigid"

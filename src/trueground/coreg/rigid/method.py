@@ -69,6 +69,7 @@ class RigidMethod(Sampled, ABC):
     """A method that finds a motion: what is looked at, and when it stops. How it does stands in `fit_pair`."""
 
     max_iterations: int = 50
+    """Steps after which a fit ends without having converged, at most."""
     tolerance: float = 1e-3
     """Largest move of any point by the last step [px of the reference] below which the motion has converged."""
 

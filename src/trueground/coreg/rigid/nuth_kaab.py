@@ -48,6 +48,23 @@ class NuthKaab(SteppingMethod):
     References
     ----------
     Nuth & Kaab (2011), The Cryosphere 5, 271-290, doi:10.5194/tc-5-271-2011.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from affine import Affine
+    >>> from pyproj import CRS
+    >>> from trueground import ArrayRaster, Grid
+    >>> grid = Grid(crs=CRS(32633), transform=Affine(10, 0, 5e5, 0, -10, 8e6), shape=(120, 120))
+    >>> x, y = grid.xy(*grid.window.pixel_centres())
+    >>> def hills(x, y):
+    ...     return np.float32(60 * np.sin(x / 190) * np.cos(y / 230) + 30 * np.sin((x + y) / 90))
+    >>> reference = ArrayRaster(array=hills(x, y), grid=grid)
+    >>> moving = ArrayRaster(array=hills(x + 6, y - 4) - 2, grid=grid)
+    >>> from trueground import NuthKaab
+    >>> found = NuthKaab().fit(reference, moving)
+    >>> round(found.shift_x, 1), round(found.shift_y, 1), round(found.shift_z, 1)
+    (6.0, -4.0, 2.0)
     """
 
     estimator: Estimator = "aspect-bins"
