@@ -96,9 +96,12 @@ def test_what_cannot_be(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a.zarr", "a.tif"])
 def test_two_at_once_are_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
-    with locked(path), pytest.raises(WriteError, match=f"{name} is being written by process"):
+    with (
+        locked(path, as_name=True),
+        pytest.raises(WriteError, match=f"{name} is being written by process"),
+    ):
         write(raster(), path)
     write(raster(), path)
-    with locked(path), pytest.raises(WriteError, match="one run at a time"):
+    with locked(path, as_name=True), pytest.raises(WriteError, match="one run at a time"):
         write(raster(), path)
     assert [p.name for p in tmp_path.iterdir()] == [name]

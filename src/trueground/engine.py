@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
+from weakref import WeakSet
 
 from trueground.errors import BlockError, InputError, TruegroundError
 from trueground.grid import Window
@@ -134,11 +135,20 @@ class Threads:
                     yield window, result
                     del result
                     submit(1)
+            except (KeyboardInterrupt, GeneratorExit):  # nobody waits for what nobody wants
+                _left.update(future for _, future in queue if not future.cancel())
+                raise
             finally:
-                wait([future for _, future in queue if not future.cancel()])
+                wait([f for _, f in queue if not f.cancel() and f not in _left])
 
 
 _thread = threading.local()  # whether it computes a block
+_left: WeakSet[Future[Any]] = WeakSet()  # blocks under way when a run was broken off
+
+
+def is_busy() -> bool:
+    """Tell whether threads still compute blocks of a run that was broken off: Python would wait for them at its end."""
+    return any(not future.done() for future in _left)
 
 
 def _at_work(function: Callable[[Window], T], window: Window) -> T:

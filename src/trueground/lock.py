@@ -28,8 +28,10 @@ class Holder(NamedTuple):
 
 
 @contextlib.contextmanager
-def locked(place: Path) -> Iterator[None]:
+def locked(place: Path, *, as_name: bool = False) -> Iterator[None]:
     """Keep a folder, or a file that need not exist yet, for this process, as long as the context lasts.
+
+    With `as_name` a folder is locked as a file is: by another file beside it, for it is to be replaced as a whole.
 
     A file in the folder, or beside the file, is locked by the operating system, which unlocks it when the process ends
     in whatever way. It names the process for the others; on file systems without locks, and between computers, that
@@ -40,7 +42,8 @@ def locked(place: Path) -> Iterator[None]:
     WriteError
         Where another process has it, or one of another computer has left without unlocking it.
     """
-    path = place / LOCK if place.is_dir() else place.with_name(f".{place.name}{LOCK}")
+    inside = place.is_dir() and not as_name
+    path = place / LOCK if inside else place.with_name(f".{place.name}{LOCK}")
     with _opened(path, place) as file:
         try:
             _sign(file, path)
@@ -69,7 +72,7 @@ def _opened(path: Path, place: Path) -> FileIO:
     """Return the lock file, locked and empty."""
     while True:
         try:
-            file = FileIO(path, "a+")
+            file = FileIO(path, "a+", opener=_no_link)
         except OSError as error:
             raise _unwritable(path, error) from error
         try:
@@ -81,6 +84,11 @@ def _opened(path: Path, place: Path) -> FileIO:
             file.close()
             raise
         file.close()  # who had it before has removed it meanwhile
+
+
+def _no_link(path: str, flags: int) -> int:
+    """Open a file that is no link: what a link leads to would be emptied."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
 def _take(file: FileIO, path: Path, place: Path) -> None:

@@ -78,7 +78,21 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ArrayRaster:
-    """An array in memory, on a grid."""
+    """An array in memory, on a grid.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from affine import Affine
+    >>> from pyproj import CRS
+    >>> from trueground import ArrayRaster, Grid
+    >>> grid = Grid(crs=CRS(32633), transform=Affine(10, 0, 5e5, 0, -10, 8e6), shape=(3, 4))
+    >>> raster = ArrayRaster(array=np.arange(12.0).reshape(3, 4), grid=grid)
+    >>> from trueground import Window
+    >>> raster.read(Window(1, 1, 2, 2))
+    array([[[ 5.,  6.],
+            [ 9., 10.]]])
+    """
 
     array: NDArray[Any]
     """(rows, cols) or (bands, rows, cols)."""
@@ -218,6 +232,7 @@ class FileRaster:
                 self._check_unchanged()
             except rasterio.errors.RasterioError as error:
                 if pause is None:
+                    self._check_unchanged()
                     rows = f"rows {inside.row}-{inside.row + inside.height}"
                     cols = f"columns {inside.col}-{inside.col + inside.width}"
                     damaged = "the file may be damaged or cut short"
@@ -293,12 +308,13 @@ class FileRaster:
     ) -> NDArray[np.bool_] | None:
         """Find what is no data by the declared value, the mask band or the alpha band; None where all has data."""
         found: list[tuple[int, NDArray[np.bool_]]] = []
+        dtypes = dataset.dtypes
         for band, (raw, flags) in enumerate(
             zip(dataset.nodatavals, dataset.mask_flag_enums, strict=True)
         ):
-            value = held(np.dtype(dataset.dtypes[band]), raw)
+            value = held(np.dtype(dtypes[band]), raw)
             if value is not None and not np.isnan(value):
-                declared = np.asarray(value).astype(dataset.dtypes[band])
+                declared = np.asarray(value).astype(dtypes[band])
                 found.append((band, values[band] == declared))
             if _masks(flags):
                 found.append((band, dataset.read_masks(band + 1, window=cut) == 0))
@@ -402,6 +418,21 @@ def open_raster(source: str | os.PathLike[str] | xr.DataArray | Raster) -> Raste
     ------
     InputError
         Where the file is missing or unreadable, or the array's coordinates are not a regular grid.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from affine import Affine
+    >>> from pyproj import CRS
+    >>> from trueground import ArrayRaster, Grid
+    >>> grid = Grid(crs=CRS(32633), transform=Affine(10, 0, 5e5, 0, -10, 8e6), shape=(3, 4))
+    >>> raster = ArrayRaster(array=np.arange(12.0).reshape(3, 4), grid=grid)
+    >>> from trueground import open_raster, write
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     opened = open_raster(write(raster, f"{folder}/a.tif"))
+    >>> opened.grid == grid, opened.dtype
+    (True, dtype('float64'))
     """
     if isinstance(source, str | os.PathLike):
         dataset = open_dataset(source)

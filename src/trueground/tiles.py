@@ -45,6 +45,8 @@ class TileStore:
     Examples
     --------
     >>> import tempfile
+    >>> import numpy as np
+    >>> import numpy as np
     >>> from affine import Affine
     >>> from trueground import ArrayRaster, Grid, open_raster
     >>> grid = Grid(crs=None, transform=Affine.identity(), shape=(300, 500))
@@ -97,6 +99,9 @@ class TileStore:
             self._check_content(resume=resume)
 
     def _check_content(self, *, resume: bool) -> None:
+        if (self.folder / FOLDER).is_symlink():
+            msg = f"{self.folder / FOLDER} is a link: tiles are written in {self.folder} alone; give another folder"
+            raise InputError(msg)
         if resume:
             return
         if (self.folder / MANIFEST).exists() or (self.folder / FOLDER).exists():

@@ -85,6 +85,7 @@ class OutlineMask(_Mask):
 def read_outlines(path: str | os.PathLike[str]) -> gpd.GeoDataFrame:
     """Read the polygons of a vector file (GeoPackage, Shapefile, GeoJSON, GeoParquet, ...)."""
     import geopandas as gpd
+    from shapely.errors import ShapelyError
 
     name = os.fspath(path)
     if is_local(name) and not os.path.exists(name):  # noqa: PTH110 (may be a folder or a file)
@@ -95,7 +96,7 @@ def read_outlines(path: str | os.PathLike[str]) -> gpd.GeoDataFrame:
     except ImportError as error:
         msg = f"{name} needs pyarrow: install it, or convert the file to GeoPackage"
         raise InputError(msg) from error
-    except (RuntimeError, ValueError, OSError) as error:
+    except (RuntimeError, ValueError, OSError, ShapelyError) as error:
         msg = f"{name} is not a vector file that GDAL can read: {error}"
         raise InputError(msg) from error
     if not isinstance(frame, gpd.GeoDataFrame):
@@ -120,6 +121,28 @@ def outline_mask(
         Grid of the mask.
     invert
         True: 1 outside of the polygons, so that the mask says where terrain is usable.
+
+    Raises
+    ------
+    InputError
+        Where outlines hold no polygons.
+    ProjectionError
+        Where they declare no CRS and the grid has one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from affine import Affine
+    >>> from pyproj import CRS
+    >>> from trueground import ArrayRaster, Grid
+    >>> grid = Grid(crs=CRS(32633), transform=Affine(10, 0, 5e5, 0, -10, 8e6), shape=(3, 4))
+    >>> import geopandas as gpd, shapely
+    >>> box = gpd.GeoDataFrame(geometry=[shapely.box(5e5, 7_999_980, 500_020, 8e6)], crs=32633)
+    >>> from trueground import outline_mask
+    >>> outline_mask([box], grid).read(grid.window)[0]
+    array([[1, 1, 0, 0],
+           [1, 1, 0, 0],
+           [0, 0, 0, 0]], dtype=uint8)
     """
     import geopandas as gpd
     import pandas as pd
@@ -206,6 +229,21 @@ def stable_terrain(
     mask
         Raster on any grid, placed by its georeference: terrain is left out where it is 0 or has no
         data.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from affine import Affine
+    >>> from pyproj import CRS
+    >>> from trueground import ArrayRaster, Grid
+    >>> grid = Grid(crs=CRS(32633), transform=Affine(10, 0, 5e5, 0, -10, 8e6), shape=(3, 4))
+    >>> import geopandas as gpd, shapely
+    >>> box = gpd.GeoDataFrame(geometry=[shapely.box(5e5, 7_999_980, 500_020, 8e6)], crs=32633)
+    >>> from trueground import stable_terrain
+    >>> stable_terrain(grid, exclude=[box]).read(grid.window)[0]
+    array([[0, 0, 1, 1],
+           [0, 0, 1, 1],
+           [1, 1, 1, 1]], dtype=uint8)
     """
     parts: list[Raster] = []
     outlines = None

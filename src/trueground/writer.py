@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
@@ -38,23 +39,48 @@ _TILE = 512  # px, edge of a tile of the file
 def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary name beside `path`; on success it takes the final name, else it is removed.
 
+    One at a time: the name is locked, and what a process that was killed has left of it is removed.
+
     Raises
     ------
     WriteError
-        Where the folder does not exist or cannot be written, or the disk is full.
+        Where the folder does not exist or cannot be written, the disk is full, or another process writes this file.
     """
     final = Path(path)
     check_output(final)
     temporary = final.with_name(f".{final.stem}.{uuid.uuid4().hex[:8]}.part{final.suffix}")
+    with locked(final):
+        _remove_parts(final)
+        try:
+            with write_errors(final):
+                yield temporary
+                temporary.replace(final)
+        finally:
+            _remove_parts(final)
+
+
+@contextlib.contextmanager
+def write_errors(final: Path) -> Iterator[None]:
+    """Turn what the system, or the writer of vector files, says while a file is written into a `WriteError`."""
     try:
-        yield temporary
-        temporary.replace(final)
+        yield
     except OSError as error:
         raise _write_error(final, error.strerror or error) from error
-    finally:
-        for leftover in final.parent.iterdir():
-            if leftover.name.startswith(temporary.name):
-                leftover.unlink(missing_ok=True)
+    except RuntimeError as error:
+        if not type(error).__module__.startswith("pyogrio"):
+            raise
+        raise _write_error(final, str(error).strip().rstrip(".")) from error
+
+
+def _remove_parts(final: Path) -> None:
+    """Remove temporary files of this name and what GDAL keeps beside them, also those of a process that was killed."""
+    stem, suffix = re.escape(final.stem), re.escape(final.suffix)
+    beside = r"([.-].*)?" if suffix else ""  # without one, these are the parts of other names
+    part = re.compile(rf"\.{stem}\.[0-9a-f]{{8}}\.part{suffix}{beside}")
+    with os.scandir(final.parent) as entries:
+        found = [e.path for e in entries if part.fullmatch(e.name) and not e.is_dir()]
+    for path in found:
+        Path(path).unlink(missing_ok=True)
 
 
 def _write_error(final: Path, reason: object) -> WriteError:
@@ -143,8 +169,25 @@ def write(
 
     Raises
     ------
+    InputError
+        Where driver, compression or nodata do not go with the raster or the name.
     WriteError
         Where the file could not be written; nothing is left under its name.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from affine import Affine
+    >>> from pyproj import CRS
+    >>> from trueground import ArrayRaster, Grid
+    >>> grid = Grid(crs=CRS(32633), transform=Affine(10, 0, 5e5, 0, -10, 8e6), shape=(3, 4))
+    >>> raster = ArrayRaster(array=np.arange(12.0).reshape(3, 4), grid=grid)
+    >>> from trueground import write
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = write(raster, f"{folder}/a.tif", history={"dem": "b.tif"})
+    >>> path.name
+    'a.tif'
     """
     import rasterio
     from rasterio.shutil import copy
@@ -167,7 +210,6 @@ def write(
     profile = _profile(raster, said, compress=compress, nodata=nodata)
     with (
         rasterio.Env(**GDAL_OPTIONS),
-        locked(final),
         atomic(final) as temporary,
         _gdal_errors(final),
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import uuid
 from collections.abc import Mapping
@@ -71,7 +72,8 @@ def write_zarr(
     temporary, old = (
         path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.{e}") for e in ("part", "old")
     )
-    with locked(path):
+    with locked(path, as_name=True):
+        _tidy(path)
         try:
             _prepare(raster, temporary, block_size, history or {})
             target: Any = zarr.open_group(str(temporary), mode="r+")[VARIABLE]
@@ -90,11 +92,18 @@ def write_zarr(
             msg = f"{path} could not be written: {reason}; nothing was left under that name"
             raise WriteError(msg) from error
         finally:
-            if old.exists() and not path.exists():
-                old.replace(path)
-            for folder in (temporary, old):
-                shutil.rmtree(folder, ignore_errors=True)
+            _tidy(path)
     return path
+
+
+def _tidy(path: Path) -> None:
+    """Remove what is unfinished, also of a process that was killed; put back a store that was moved away."""
+    left = re.compile(rf"\.{re.escape(path.stem)}\.[0-9a-f]{{8}}\.(part|old)")
+    for folder in [p for p in path.parent.iterdir() if left.fullmatch(p.name) and p.is_dir()]:
+        if folder.suffix == ".old" and not path.exists():
+            folder.replace(path)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _prepare(  # noqa: PLR0917 (what is written where)

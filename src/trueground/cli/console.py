@@ -65,11 +65,17 @@ class Console:
         # Heights of infinity and the like are said by their result, NaN, not by numpy.
         warnings.simplefilter("ignore", RuntimeWarning)
         before = warnings.showwarning
+        hooks = sys.excepthook, sys.unraisablehook
+        if (
+            not self.verbose
+        ):  # what GDAL says may quote a file's bytes: rasterio fails to decode it, and prints how
+            sys.excepthook, sys.unraisablehook = (lambda *_: None), (lambda _: None)
         warnings.showwarning = lambda message, *_a, **_k: self.warn(str(message))
         try:
             yield
         finally:
             warnings.showwarning = before
+            sys.excepthook, sys.unraisablehook = hooks
 
     @contextlib.contextmanager
     def progress(self, title: str, *, pixels: int | None = None) -> Iterator[Progress]:

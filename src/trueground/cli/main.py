@@ -96,6 +96,10 @@ def main(arguments: list[str] | None = None) -> None:
     os.environ["TRUEGROUND_COMMAND"] = "1"  # see trueground.kernels
     gc.set_threshold(_GARBAGE)
     code = run(sys.argv[1:] if arguments is None else arguments)
+    if "trueground.engine" in sys.modules and sys.modules["trueground.engine"].is_busy():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
     gc.freeze()  # the process ends: looking through all that was imported once more would take 0.15 s
     sys.exit(code)
 

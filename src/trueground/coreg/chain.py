@@ -212,7 +212,7 @@ def read_result(text: str) -> Result:
     """
     try:
         items = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         msg = f"not JSON ({error}): give what 'trueground align --transform' wrote"
         raise InputError(msg) from error
     if isinstance(items, dict) and items.get("kind") == "blockwise":

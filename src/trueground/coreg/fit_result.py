@@ -14,6 +14,8 @@ from pyproj.exceptions import CRSError
 from trueground.coreg.plain import figures_from, number_or_nan, same
 from trueground.errors import InputError
 
+_MALFORMED = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class JsonResult(ABC):
@@ -46,7 +48,7 @@ class JsonResult(ABC):
         """
         try:
             items = json.loads(text)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise cls._not_one(error) from error
         return cls.from_dict(items)
 
@@ -61,7 +63,7 @@ class JsonResult(ABC):
         """
         try:
             return cls._from_items(items)
-        except (ValueError, KeyError, TypeError, AttributeError, CRSError) as error:
+        except (*_MALFORMED, CRSError) as error:
             raise cls._not_one(error) from error
 
     @classmethod

@@ -24,7 +24,7 @@ from trueground.pointfiles.vector import GeoJsonPoints, VectorPoints
 from trueground.projection import WGS84, parse_crs, same_place
 from trueground.thinning import Draw, chances_of
 from trueground.vertical import Datum, check_unit
-from trueground.writer import atomic, check_output
+from trueground.writer import atomic, check_output, write_errors
 
 __all__ = ["Column", "WrittenPoints", "is_point_file", "open_points", "write_points"]
 
@@ -58,7 +58,7 @@ def open_points(
     samples: int | None = None,
     seed: int = 0,
 ) -> PointCloud:
-    """Read points with heights: altimetry, lidar.
+    r"""Read points with heights: altimetry, lidar.
 
     Parameters
     ----------
@@ -89,6 +89,18 @@ def open_points(
         Where the file, a column or the CRS is missing, a cell is not a number, or no point is usable.
     DatumError
         Where the CRS declares heights that are not metres.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from trueground import open_points
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     table = Path(folder) / "points.csv"
+    ...     _ = table.write_text("x,y,z\n500010,7999990,12.5\n500020,7999980,13.5\n")
+    ...     points = open_points(table, crs="EPSG:32633")
+    >>> points.z
+    array([12.5, 13.5])
     """
     given = None if crs is None else parse_crs(crs)
     source = _source(path, Wanted(x=x, y=y, z=z, sigma=sigma, crs=given))
@@ -266,7 +278,10 @@ def write_points(
 def _shapefile(final: Path) -> Iterator[Path]:
     """Give a temporary name for a shapefile, all of whose files take their final names on success."""
     check_output(final)
-    with tempfile.TemporaryDirectory(dir=final.parent, prefix=f".{final.stem}.") as folder:
+    with (
+        write_errors(final),
+        tempfile.TemporaryDirectory(dir=final.parent, prefix=f".{final.stem}.") as folder,
+    ):
         yield Path(folder) / final.name
         made = sorted(Path(folder).iterdir(), key=lambda file: file.suffix.lower() == ".shp")
         for file in made:  # the one that is opened comes last

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyproj import CRS
 
-from trueground.errors import InputError, WriteError
+from trueground.errors import InputError
 from trueground.pointfiles import arrow, wkb
 from trueground.pointfiles.columns import Wanted, layout
 from trueground.pointfiles.source import CHUNK, Chunk, Mover
@@ -164,7 +165,7 @@ class VectorPoints:
                     self._write(
                         pa.RecordBatchReader.from_batches(reader.schema, batches()), target, meta
                     )
-        except (InputError, WriteError):
+        except (InputError, OSError):
             if failed:
                 raise failed[0] from None
             raise
@@ -188,8 +189,21 @@ class VectorPoints:
                 layer_options=dict(_OPTIONS.get(suffix, {})),
             )
         except RuntimeError as error:
-            msg = f"{target.name} could not be written: {error}; nothing was left under that name"
-            raise WriteError(msg) from error
+            raise OSError(errno.EIO, str(error)) from error
+        if suffix == ".fgb":
+            self._check_whole(target)
+
+    def _check_whole(self, target: Path) -> None:
+        """Raise where not all features can be read back: on a full disk GDAL closes a FlatGeobuf without an error."""
+        import pyogrio
+
+        try:
+            found = len(pyogrio.raw.read(target, columns=[])[2])
+        except RuntimeError:
+            found = -1
+        if found != self.count:
+            msg = "the file cannot be read back after writing; is the disk full?"
+            raise OSError(errno.ENOSPC, msg)
 
 
 class GeoJsonPoints(VectorPoints):

@@ -153,7 +153,9 @@ class ShiftField:
                 scores=dict(items.get("scores", {})), scales=tuple(items["scales"]),
             )  # fmt: skip
             good = found.kind in KINDS and found.coefficients.shape == (3, found.basis.size)
-        except (KeyError, TypeError, ValueError) as error:
+            placed = [math.isfinite(v) for v in found.bounds]
+            good &= placed == [True] * 4
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             msg = f"not a field of shifts ({type(error).__name__}: {error})"
             raise InputError(msg) from error
         if not good or found.errors.ndim != 3:

@@ -19,6 +19,7 @@ from trueground.coreg.blocks.warped import WarpedDem
 from trueground.coreg.fit_result import JsonResult, WithStatistics, wkt_of
 from trueground.coreg.moving import dem_to_move
 from trueground.coreg.plain import number_or_nan, number_or_none, plain
+from trueground.errors import InputError
 from trueground.grid import Grid, Window
 from trueground.projection import project
 from trueground.raster import Raster
@@ -273,6 +274,9 @@ class BlockwiseAlignment(JsonResult, WithStatistics):
 
     @classmethod
     def _from_items(cls, items: Mapping[str, Any]) -> Self:
+        if not (items["fields"] and items["blocks"]):
+            msg = "a blockwise alignment without fields or blocks"
+            raise InputError(msg)
         return cls(
             fields=tuple(ShiftField.from_dict(f) for f in items["fields"]),
             crs=wkt_of(items), method=str(items["method"]), block_px=int(items["block_px"]),

@@ -76,6 +76,20 @@ def read_rpc(path: str | os.PathLike[str], *, origin: PixelOrigin | None = None)
     -----
     UserWarning
         Where the direct and the inverse model of a DIMAP file are more than 1 px apart.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from trueground import fit_rpc
+    >>> u, v, w = np.meshgrid(*[np.linspace(-1.0, 1.0, 5)] * 3)
+    >>> rows, cols = 500 - 400 * v, 500 + 300 * u + 9 * w
+    >>> rpc = fit_rpc(rows, cols, 9.9 + 0.005 * u, 46.4 + 0.005 * v, 1000 + 500 * w).rpc
+    >>> from trueground import read_rpc, write_rpc
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     back = read_rpc(write_rpc(rpc, f"{folder}/scene.RPB"))
+    >>> abs(back.line_off - rpc.line_off) < 1e-9
+    True
     """
     name = os.fspath(path)
     _check(origin)
@@ -131,6 +145,29 @@ def rpc_for_image(
         the scene.
     origin
         What the file with the RPC calls the centre of its first pixel; see `read_rpc`.
+
+    Raises
+    ------
+    RpcError
+        Where there is no RPC, or it is damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from trueground import fit_rpc
+    >>> u, v, w = np.meshgrid(*[np.linspace(-1.0, 1.0, 5)] * 3)
+    >>> rows, cols = 500 - 400 * v, 500 + 300 * u + 9 * w
+    >>> rpc = fit_rpc(rows, cols, 9.9 + 0.005 * u, 46.4 + 0.005 * v, 1000 + 500 * w).rpc
+    >>> from affine import Affine
+    >>> from trueground import ArrayRaster, Grid, open_raster, rpc_for_image, write
+    >>> pixels = Grid(crs=None, transform=Affine.identity(), shape=(100, 100))
+    >>> image = ArrayRaster(array=np.ones(pixels.shape, np.uint8), grid=pixels)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = write(image, f"{folder}/scene.tif", rpc_tags=rpc.to_tags())
+    ...     found = rpc_for_image(open_raster(path))
+    >>> round(found.lat_off, 6)
+    46.4
     """
     if rpc_path is not None:
         return read_rpc(rpc_path, origin=origin).cropped(*crop_offset(image))
