@@ -328,8 +328,6 @@ LONG: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 
-# Threads end with the block that they compute (`Threads.map`), and these take some seconds.
-WITH_LONG_BLOCKS = ("align --blocks", "locate")
 
 
 @pytest.fixture(scope="module")
@@ -384,7 +382,7 @@ def test_interrupted(large: Path, tmp_path: Path, job: str, number: signal.Signa
     assert process.returncode == 1
     assert said.splitlines()[-1] == "error: interrupted; nothing half-written was left"
     assert "Traceback" not in said
-    assert took < (2.0 if job not in WITH_LONG_BLOCKS else 30.0)
+    assert took < 2.0
     left = [p.name for p in tmp_path.rglob("*") if not p.is_dir()]
     if job == "ortho --tiles":
         assert all(n == "manifest.json" or n.startswith("r0") for n in left)
