@@ -329,7 +329,6 @@ LONG: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-
 @pytest.fixture(scope="module")
 def large(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """DEMs and an image whose work takes many seconds: they are sparse files that say much."""
