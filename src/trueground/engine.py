@@ -129,17 +129,18 @@ class Threads:
             try:
                 submit(self.workers + 1)
                 while queue:
-                    window, future = queue.popleft()
-                    result = future.result()
-                    del future
+                    window, result = queue[0][0], queue[0][1].result()
+                    queue.popleft()
                     yield window, result
                     del result
                     submit(1)
-            except (KeyboardInterrupt, GeneratorExit):  # nobody waits for what nobody wants
-                _left.update(future for _, future in queue if not future.cancel())
+            except BaseException as error:
+                running = [future for _, future in queue if not future.cancel()]
+                if isinstance(error, KeyboardInterrupt | GeneratorExit):
+                    _left.update(running)  # nobody waits for what nobody wants
+                else:
+                    wait(running)
                 raise
-            finally:
-                wait([f for _, f in queue if not f.cancel() and f not in _left])
 
 
 _thread = threading.local()  # whether it computes a block

@@ -46,7 +46,6 @@ class TileStore:
     --------
     >>> import tempfile
     >>> import numpy as np
-    >>> import numpy as np
     >>> from affine import Affine
     >>> from trueground import ArrayRaster, Grid, open_raster
     >>> grid = Grid(crs=None, transform=Affine.identity(), shape=(300, 500))
@@ -181,7 +180,7 @@ class TileStore:
                 if isinstance(engine, Dask):
                     for window, tile in engine.map(maker, missing):
                         self._require(names[window])
-                        steps.of_tile(names[window])(steps.blocks_of(names[window]), 0)
+                        steps.finish(names[window])
                         record(names[window], tile)
                 else:
                     for window in missing:
@@ -349,10 +348,6 @@ class _Steps:
         if progress is not None and self._done:
             progress(self._done, self._total)
 
-    def blocks_of(self, name: str) -> int:
-        """Return how many blocks a tile has."""
-        return self._blocks[name]
-
     def of_tile(self, name: str) -> Progress:
         """Return what counts the blocks of a tile."""
         before = self._done
@@ -363,6 +358,10 @@ class _Steps:
                 self._progress(before + done, self._total)
 
         return step
+
+    def finish(self, name: str) -> None:
+        """Count all blocks of a tile at once."""
+        self.of_tile(name)(self._blocks[name], 0)
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:

@@ -196,16 +196,17 @@ def write(
         msg = f"driver {driver!r}: must be GTiff or COG"
         raise InputError(msg)
     said = metadata or Metadata()
+    told = {k: without_secrets(v) for k, v in (history or {}).items()}
     final = Path(path)
-    check_output(final)
     if is_zarr_name(final):
+        check_output(final)
         if driver != "GTiff" or compress != "auto" or nodata is not None:
             msg = (
                 f"{final.name}: a Zarr store is no COG, and says its compression and nodata itself"
             )
             raise InputError(msg)
         return write_zarr(
-            raster, final, engine=engine, block_size=block_size, history=history, progress=progress
+            raster, final, engine=engine, block_size=block_size, history=told, progress=progress
         )
     profile = _profile(raster, said, compress=compress, nodata=nodata)
     with (
@@ -218,7 +219,6 @@ def write(
             plain = temporary.with_name(temporary.name + ".tif")
         with _silently_opened(plain, "w", **profile, **_CREATION) as target:
             target.update_tags(TRUEGROUND_VERSION=__version__)
-            told = {k: without_secrets(v) for k, v in (history or {}).items()}
             target.update_tags(**{f"TRUEGROUND_{k.upper()}": v for k, v in told.items()})
             if rpc_tags is not None:
                 target.update_tags(ns="RPC", **rpc_tags)

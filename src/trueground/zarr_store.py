@@ -14,7 +14,6 @@ from trueground.errors import InputError, WriteError
 from trueground.lazy_array import to_xarray
 from trueground.lock import locked
 from trueground.raster import Raster
-from trueground.secret import without_secrets
 
 VARIABLE = "raster"
 """Name of the variable that holds the bands."""
@@ -50,7 +49,7 @@ def write_zarr(
     block_size
         Rows and columns of a chunk.
     history
-        Attributes to add: what went in and with which parameters.
+        Attributes to add: what went in and with which parameters; without credentials, as `writer.write` gives it.
     progress
         Called with the number of blocks written and their total.
 
@@ -114,7 +113,7 @@ def _prepare(  # noqa: PLR0917 (what is written where)
 
     array = to_xarray(raster, chunks=block_size)
     fill = array.attrs.pop("_FillValue", None)
-    told = {f"trueground_{k}": without_secrets(v) for k, v in history.items() if v}
+    told = {f"trueground_{k}": v for k, v in history.items() if v}
     whole = array.to_dataset(name=VARIABLE)
     whole.attrs = {"trueground_version": __version__, **told}
     encoding: dict[str, Any] = {"chunks": (1, block_size, block_size)}
