@@ -41,14 +41,8 @@ class Dem:
     Examples
     --------
     >>> import numpy as np
-    >>> from affine import Affine
-    >>> from pyproj import CRS
-    >>> from trueground import ArrayRaster, Dem, Grid
-    >>> ground = Grid(
-    ...     crs=CRS(4326), transform=Affine(0.001, 0, 9.89, 0, -0.001, 46.41), shape=(20, 20)
-    ... )
-    >>> level = ArrayRaster(array=np.full(ground.shape, 900.0, np.float32), grid=ground)
-    >>> dem = Dem.open(level, heights="ellipsoid")
+    >>> from trueground.samples import small_dem
+    >>> dem = small_dem()
     >>> dem.heights(9.9, 46.4)
     array(900.)
     """

@@ -23,15 +23,11 @@ class Difference(ComputedSurface):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from affine import Affine
-    >>> from pyproj import CRS
-    >>> from trueground import ArrayRaster, Grid
-    >>> grid = Grid(crs=CRS(32633), transform=Affine(10, 0, 5e5, 0, -10, 8e6), shape=(3, 4))
-    >>> raster = ArrayRaster(array=np.arange(12.0).reshape(3, 4), grid=grid)
-    >>> from trueground import Difference
-    >>> dh = Difference(first=raster, second=ArrayRaster(array=np.ones((3, 4)), grid=grid))
-    >>> dh.read(grid.window)[0, 0]
+    >>> from trueground.samples import small_raster
+    >>> raster = small_raster()
+    >>> from trueground import ArrayRaster, Difference
+    >>> ones = ArrayRaster(array=raster.array * 0 + 1, grid=raster.grid)
+    >>> Difference(first=raster, second=ones).read(raster.grid.window)[0, 0]
     array([-1.,  0.,  1.,  2.], dtype=float32)
     """
 

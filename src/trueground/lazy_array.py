@@ -30,12 +30,8 @@ def to_xarray(raster: Raster, *, chunks: int | tuple[int, int] = 1024) -> xr.Dat
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from affine import Affine
-    >>> from pyproj import CRS
-    >>> from trueground import ArrayRaster, Grid
-    >>> grid = Grid(crs=CRS(32633), transform=Affine(10, 0, 5e5, 0, -10, 8e6), shape=(3, 4))
-    >>> raster = ArrayRaster(array=np.arange(12.0).reshape(3, 4), grid=grid)
+    >>> from trueground.samples import small_raster
+    >>> raster = small_raster()
     >>> from trueground import to_xarray
     >>> array = to_xarray(raster)
     >>> array.dims, float(array.sum())

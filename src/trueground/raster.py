@@ -422,16 +422,12 @@ def open_raster(source: str | os.PathLike[str] | xr.DataArray | Raster) -> Raste
     Examples
     --------
     >>> import tempfile
-    >>> import numpy as np
-    >>> from affine import Affine
-    >>> from pyproj import CRS
-    >>> from trueground import ArrayRaster, Grid
-    >>> grid = Grid(crs=CRS(32633), transform=Affine(10, 0, 5e5, 0, -10, 8e6), shape=(3, 4))
-    >>> raster = ArrayRaster(array=np.arange(12.0).reshape(3, 4), grid=grid)
+    >>> from trueground.samples import small_raster
+    >>> raster = small_raster()
     >>> from trueground import open_raster, write
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     opened = open_raster(write(raster, f"{folder}/a.tif"))
-    >>> opened.grid == grid, opened.dtype
+    >>> opened.grid == raster.grid, opened.dtype
     (True, dtype('float64'))
     """
     if isinstance(source, str | os.PathLike):

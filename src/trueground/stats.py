@@ -39,12 +39,8 @@ class Statistics:
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from affine import Affine
-    >>> from pyproj import CRS
-    >>> from trueground import ArrayRaster, Grid
-    >>> grid = Grid(crs=CRS(32633), transform=Affine(10, 0, 5e5, 0, -10, 8e6), shape=(3, 4))
-    >>> raster = ArrayRaster(array=np.arange(12.0).reshape(3, 4), grid=grid)
+    >>> from trueground.samples import small_raster
+    >>> raster = small_raster()
     >>> from trueground import statistics
     >>> found = statistics(raster)
     >>> found.count, found.median, found.mean
@@ -126,12 +122,8 @@ def statistics(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from affine import Affine
-    >>> from pyproj import CRS
-    >>> from trueground import ArrayRaster, Grid
-    >>> grid = Grid(crs=CRS(32633), transform=Affine(10, 0, 5e5, 0, -10, 8e6), shape=(3, 4))
-    >>> raster = ArrayRaster(array=np.arange(12.0).reshape(3, 4), grid=grid)
+    >>> from trueground.samples import small_raster
+    >>> raster = small_raster()
     >>> from trueground import statistics
     >>> round(statistics(raster).nmad, 3)
     4.448

@@ -126,12 +126,8 @@ def mean_changes(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from affine import Affine
-    >>> from pyproj import CRS
-    >>> from trueground import ArrayRaster, Grid
-    >>> grid = Grid(crs=CRS(32633), transform=Affine(10, 0, 5e5, 0, -10, 8e6), shape=(3, 4))
-    >>> raster = ArrayRaster(array=np.arange(12.0).reshape(3, 4), grid=grid)
+    >>> from trueground.samples import small_raster
+    >>> raster = small_raster()
     >>> import geopandas as gpd, shapely
     >>> box = gpd.GeoDataFrame(geometry=[shapely.box(5e5, 7_999_980, 500_020, 8e6)], crs=32633)
     >>> from trueground import VariogramModel, mean_changes

@@ -84,14 +84,13 @@ class Resampled:
 
     Examples
     --------
-    >>> import numpy as np
+    >>> from trueground.samples import small_raster
+    >>> raster = small_raster()
+    >>> from dataclasses import replace
     >>> from affine import Affine
-    >>> from pyproj import CRS
-    >>> from trueground import ArrayRaster, Grid
-    >>> grid = Grid(crs=CRS(32633), transform=Affine(10, 0, 5e5, 0, -10, 8e6), shape=(3, 4))
-    >>> raster = ArrayRaster(array=np.arange(12.0).reshape(3, 4), grid=grid)
     >>> from trueground import Resampled, Window
-    >>> half = Grid(crs=grid.crs, transform=grid.transform @ Affine.scale(0.5), shape=(6, 8))
+    >>> finer = raster.grid.transform @ Affine.scale(0.5)
+    >>> half = replace(raster.grid, transform=finer, shape=(6, 8))
     >>> Resampled(source=raster, grid=half).read(Window(2, 2, 1, 2))
     array([[[3.75, 4.25]]])
     """
@@ -183,14 +182,10 @@ def on_grid(raster: Raster, grid: Grid, *, resampling: ImageResampling = "biline
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from affine import Affine
-    >>> from pyproj import CRS
-    >>> from trueground import ArrayRaster, Grid
-    >>> grid = Grid(crs=CRS(32633), transform=Affine(10, 0, 5e5, 0, -10, 8e6), shape=(3, 4))
-    >>> raster = ArrayRaster(array=np.arange(12.0).reshape(3, 4), grid=grid)
+    >>> from trueground.samples import small_raster
+    >>> raster = small_raster()
     >>> from trueground import on_grid
-    >>> on_grid(raster, grid) is raster
+    >>> on_grid(raster, raster.grid) is raster
     True
     """
     if raster.grid == grid:

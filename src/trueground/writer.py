@@ -177,12 +177,8 @@ def write(
     Examples
     --------
     >>> import tempfile
-    >>> import numpy as np
-    >>> from affine import Affine
-    >>> from pyproj import CRS
-    >>> from trueground import ArrayRaster, Grid
-    >>> grid = Grid(crs=CRS(32633), transform=Affine(10, 0, 5e5, 0, -10, 8e6), shape=(3, 4))
-    >>> raster = ArrayRaster(array=np.arange(12.0).reshape(3, 4), grid=grid)
+    >>> from trueground.samples import small_raster
+    >>> raster = small_raster()
     >>> from trueground import write
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = write(raster, f"{folder}/a.tif", history={"dem": "b.tif"})

@@ -178,21 +178,8 @@ def ortho_grid(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from trueground import fit_rpc
-    >>> u, v, w = np.meshgrid(*[np.linspace(-1.0, 1.0, 5)] * 3)
-    >>> rows, cols = 500 - 400 * v, 500 + 300 * u + 9 * w
-    >>> rpc = fit_rpc(rows, cols, 9.9 + 0.005 * u, 46.4 + 0.005 * v, 1000 + 500 * w).rpc
-    >>> from affine import Affine
-    >>> from pyproj import CRS
-    >>> from trueground import ArrayRaster, Dem, Grid
-    >>> ground = Grid(
-    ...     crs=CRS(4326), transform=Affine(0.001, 0, 9.89, 0, -0.001, 46.41), shape=(20, 20)
-    ... )
-    >>> level = ArrayRaster(array=np.full(ground.shape, 900.0, np.float32), grid=ground)
-    >>> dem = Dem.open(level, heights="ellipsoid")
-    >>> pixels = Grid(crs=None, transform=Affine.identity(), shape=(1000, 1000))
-    >>> image = ArrayRaster(array=np.ones(pixels.shape, np.uint8), grid=pixels)
+    >>> from trueground.samples import small_scene
+    >>> image, rpc, dem = small_scene()
     >>> from trueground import ortho_grid
     >>> ortho_grid(image, rpc, dem).crs.name
     'WGS 84 / UTM zone 32N'
@@ -241,21 +228,8 @@ def common_grids(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from trueground import fit_rpc
-    >>> u, v, w = np.meshgrid(*[np.linspace(-1.0, 1.0, 5)] * 3)
-    >>> rows, cols = 500 - 400 * v, 500 + 300 * u + 9 * w
-    >>> rpc = fit_rpc(rows, cols, 9.9 + 0.005 * u, 46.4 + 0.005 * v, 1000 + 500 * w).rpc
-    >>> from affine import Affine
-    >>> from pyproj import CRS
-    >>> from trueground import ArrayRaster, Dem, Grid
-    >>> ground = Grid(
-    ...     crs=CRS(4326), transform=Affine(0.001, 0, 9.89, 0, -0.001, 46.41), shape=(20, 20)
-    ... )
-    >>> level = ArrayRaster(array=np.full(ground.shape, 900.0, np.float32), grid=ground)
-    >>> dem = Dem.open(level, heights="ellipsoid")
-    >>> pixels = Grid(crs=None, transform=Affine.identity(), shape=(1000, 1000))
-    >>> image = ArrayRaster(array=np.ones(pixels.shape, np.uint8), grid=pixels)
+    >>> from trueground.samples import small_scene
+    >>> image, rpc, dem = small_scene()
     >>> from trueground import common_grids
     >>> pan, ms = common_grids([(image, rpc), (image, rpc.rescaled(0.25))], dem, resolution=None)
     >>> pan.bounds == ms.bounds

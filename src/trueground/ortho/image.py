@@ -48,21 +48,8 @@ class Orthoimage:
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from trueground import fit_rpc
-    >>> u, v, w = np.meshgrid(*[np.linspace(-1.0, 1.0, 5)] * 3)
-    >>> rows, cols = 500 - 400 * v, 500 + 300 * u + 9 * w
-    >>> rpc = fit_rpc(rows, cols, 9.9 + 0.005 * u, 46.4 + 0.005 * v, 1000 + 500 * w).rpc
-    >>> from affine import Affine
-    >>> from pyproj import CRS
-    >>> from trueground import ArrayRaster, Dem, Grid
-    >>> ground = Grid(
-    ...     crs=CRS(4326), transform=Affine(0.001, 0, 9.89, 0, -0.001, 46.41), shape=(20, 20)
-    ... )
-    >>> level = ArrayRaster(array=np.full(ground.shape, 900.0, np.float32), grid=ground)
-    >>> dem = Dem.open(level, heights="ellipsoid")
-    >>> pixels = Grid(crs=None, transform=Affine.identity(), shape=(1000, 1000))
-    >>> image = ArrayRaster(array=np.ones(pixels.shape, np.uint8), grid=pixels)
+    >>> from trueground.samples import small_scene
+    >>> image, rpc, dem = small_scene()
     >>> from trueground import Orthoimage, Window, ortho_grid
     >>> lying = ortho_grid(image, rpc, dem, resolution=5.0)
     >>> ortho = Orthoimage(image=image, rpc=rpc, dem=dem, grid=lying)

@@ -100,19 +100,8 @@ class Localization(ComputedSurface):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from trueground import fit_rpc
-    >>> u, v, w = np.meshgrid(*[np.linspace(-1.0, 1.0, 5)] * 3)
-    >>> rows, cols = 500 - 400 * v, 500 + 300 * u + 9 * w
-    >>> rpc = fit_rpc(rows, cols, 9.9 + 0.005 * u, 46.4 + 0.005 * v, 1000 + 500 * w).rpc
-    >>> from affine import Affine
-    >>> from pyproj import CRS
-    >>> from trueground import ArrayRaster, Dem, Grid
-    >>> ground = Grid(
-    ...     crs=CRS(4326), transform=Affine(0.001, 0, 9.89, 0, -0.001, 46.41), shape=(20, 20)
-    ... )
-    >>> level = ArrayRaster(array=np.full(ground.shape, 900.0, np.float32), grid=ground)
-    >>> dem = Dem.open(level, heights="ellipsoid")
+    >>> from trueground.samples import small_dem, small_rpc
+    >>> rpc, dem = small_rpc(), small_dem()
     >>> from trueground import Localization, Window
     >>> pixels = Grid(crs=None, transform=Affine.identity(), shape=(1000, 1000))
     >>> whole = Localization(rpc=rpc, ground=dem, image_grid=pixels)

@@ -79,19 +79,8 @@ def localize_on(  # noqa: PLR0917 (model, surface, row, col: the order that ever
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from trueground import fit_rpc
-    >>> u, v, w = np.meshgrid(*[np.linspace(-1.0, 1.0, 5)] * 3)
-    >>> rows, cols = 500 - 400 * v, 500 + 300 * u + 9 * w
-    >>> rpc = fit_rpc(rows, cols, 9.9 + 0.005 * u, 46.4 + 0.005 * v, 1000 + 500 * w).rpc
-    >>> from affine import Affine
-    >>> from pyproj import CRS
-    >>> from trueground import ArrayRaster, Dem, Grid
-    >>> ground = Grid(
-    ...     crs=CRS(4326), transform=Affine(0.001, 0, 9.89, 0, -0.001, 46.41), shape=(20, 20)
-    ... )
-    >>> level = ArrayRaster(array=np.full(ground.shape, 900.0, np.float32), grid=ground)
-    >>> dem = Dem.open(level, heights="ellipsoid")
+    >>> from trueground.samples import small_dem, small_rpc
+    >>> rpc, dem = small_rpc(), small_dem()
     >>> from trueground import localize_on
     >>> found = localize_on(rpc, dem, [500.0, -9e9], [500.0, 500.0])
     >>> found.height.round(6), found.status

@@ -33,11 +33,8 @@ class Located(_Points):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from trueground import fit_rpc
-    >>> u, v, w = np.meshgrid(*[np.linspace(-1.0, 1.0, 5)] * 3)
-    >>> rows, cols = 500 - 400 * v, 500 + 300 * u + 9 * w
-    >>> rpc = fit_rpc(rows, cols, 9.9 + 0.005 * u, 46.4 + 0.005 * v, 1000 + 500 * w).rpc
+    >>> from trueground.samples import small_rpc
+    >>> rpc = small_rpc()
     >>> lon, lat, height, status = rpc.localize([500.0], [500.0], 1000.0)
     >>> lon.round(6), lat.round(6), height, status
     (array([9.9]), array([46.4]), array([1000.]), array([0], dtype=uint8))

@@ -45,11 +45,8 @@ class Rpc:
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from trueground import fit_rpc
-    >>> u, v, w = np.meshgrid(*[np.linspace(-1.0, 1.0, 5)] * 3)
-    >>> rows, cols = 500 - 400 * v, 500 + 300 * u + 9 * w
-    >>> rpc = fit_rpc(rows, cols, 9.9 + 0.005 * u, 46.4 + 0.005 * v, 1000 + 500 * w).rpc
+    >>> from trueground.samples import small_rpc
+    >>> rpc = small_rpc()
     >>> row, col = rpc.project(9.9, 46.4, 1000.0)
     >>> round(float(row), 3), round(float(col), 3)
     (500.0, 500.0)

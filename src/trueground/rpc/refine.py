@@ -196,14 +196,12 @@ def refine(
 
     Examples
     --------
+    >>> from trueground.samples import small_rpc
+    >>> rpc = small_rpc()
     >>> import numpy as np
-    >>> from trueground import fit_rpc
-    >>> u, v, w = np.meshgrid(*[np.linspace(-1.0, 1.0, 5)] * 3)
-    >>> rows, cols = 500 - 400 * v, 500 + 300 * u + 9 * w
-    >>> rpc = fit_rpc(rows, cols, 9.9 + 0.005 * u, 46.4 + 0.005 * v, 1000 + 500 * w).rpc
     >>> from trueground import refine
     >>> from trueground.rpc.gcps import Gcps
-    >>> lon, lat, height = 9.9 + 0.004 * u.ravel(), 46.4 + 0.004 * v.ravel(), 1000 + 500 * w.ravel()
+    >>> lon, lat, height = np.mgrid[9.896:9.904:5j, 46.396:46.404:5j, 500:1500:5j].reshape(3, -1)
     >>> row, col = rpc.project(lon, lat, height)
     >>> points = Gcps(row=row + 6.0, col=col - 4.0, lon=lon, lat=lat, height=height)
     >>> found = refine(rpc, points)

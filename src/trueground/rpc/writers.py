@@ -67,11 +67,8 @@ def write_rpc(
     Examples
     --------
     >>> import tempfile
-    >>> import numpy as np
-    >>> from trueground import fit_rpc
-    >>> u, v, w = np.meshgrid(*[np.linspace(-1.0, 1.0, 5)] * 3)
-    >>> rows, cols = 500 - 400 * v, 500 + 300 * u + 9 * w
-    >>> rpc = fit_rpc(rows, cols, 9.9 + 0.005 * u, 46.4 + 0.005 * v, 1000 + 500 * w).rpc
+    >>> from trueground.samples import small_rpc
+    >>> rpc = small_rpc()
     >>> from trueground import write_rpc
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     text = write_rpc(rpc, f"{folder}/scene_RPC.TXT").read_text()

@@ -41,16 +41,8 @@ class BlockwiseAlignment(JsonResult, WithStatistics):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from affine import Affine
-    >>> from pyproj import CRS
-    >>> from trueground import ArrayRaster, Grid
-    >>> grid = Grid(crs=CRS(32633), transform=Affine(10, 0, 5e5, 0, -10, 8e6), shape=(120, 120))
-    >>> x, y = grid.xy(*grid.window.pixel_centres())
-    >>> def hills(x, y):
-    ...     return np.float32(60 * np.sin(x / 190) * np.cos(y / 230) + 30 * np.sin((x + y) / 90))
-    >>> reference = ArrayRaster(array=hills(x, y), grid=grid)
-    >>> moving = ArrayRaster(array=hills(x + 6, y - 4) - 2, grid=grid)
+    >>> from trueground.samples import small_dems
+    >>> reference, moving = small_dems()
     >>> from trueground.coreg import Blockwise, NuthKaab
     >>> found = Blockwise(NuthKaab(), block_size=60, passes=1).fit(reference, moving)
     >>> found.verdicts

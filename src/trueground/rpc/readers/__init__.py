@@ -80,11 +80,8 @@ def read_rpc(path: str | os.PathLike[str], *, origin: PixelOrigin | None = None)
     Examples
     --------
     >>> import tempfile
-    >>> import numpy as np
-    >>> from trueground import fit_rpc
-    >>> u, v, w = np.meshgrid(*[np.linspace(-1.0, 1.0, 5)] * 3)
-    >>> rows, cols = 500 - 400 * v, 500 + 300 * u + 9 * w
-    >>> rpc = fit_rpc(rows, cols, 9.9 + 0.005 * u, 46.4 + 0.005 * v, 1000 + 500 * w).rpc
+    >>> from trueground.samples import small_rpc
+    >>> rpc = small_rpc()
     >>> from trueground import read_rpc, write_rpc
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     back = read_rpc(write_rpc(rpc, f"{folder}/scene.RPB"))
@@ -154,15 +151,9 @@ def rpc_for_image(
     Examples
     --------
     >>> import tempfile
-    >>> import numpy as np
-    >>> from trueground import fit_rpc
-    >>> u, v, w = np.meshgrid(*[np.linspace(-1.0, 1.0, 5)] * 3)
-    >>> rows, cols = 500 - 400 * v, 500 + 300 * u + 9 * w
-    >>> rpc = fit_rpc(rows, cols, 9.9 + 0.005 * u, 46.4 + 0.005 * v, 1000 + 500 * w).rpc
-    >>> from affine import Affine
-    >>> from trueground import ArrayRaster, Grid, open_raster, rpc_for_image, write
-    >>> pixels = Grid(crs=None, transform=Affine.identity(), shape=(100, 100))
-    >>> image = ArrayRaster(array=np.ones(pixels.shape, np.uint8), grid=pixels)
+    >>> from trueground.samples import small_scene
+    >>> image, rpc, dem = small_scene()
+    >>> from trueground import open_raster, rpc_for_image, write
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = write(image, f"{folder}/scene.tif", rpc_tags=rpc.to_tags())
     ...     found = rpc_for_image(open_raster(path))
