@@ -14,15 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trueground.errors import InputError
+from trueground.file_raster import is_local, open_dataset
 from trueground.grid import Grid, Window
-from trueground.raster import (
-    ArrayRaster,
-    Raster,
-    as_float,
-    is_local,
-    open_dataset,
-    open_raster,
-)
+from trueground.raster import ArrayRaster, Raster, as_float, open_raster
 
 AROUND = Window(-2, -3, 9, 11)  # hangs over each edge of the small rasters below
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from trueground.errors import InputError
+from trueground.file_raster import open_dataset
 from trueground.quiet import quiet
-from trueground.raster import open_dataset
 
 
 class _Tile(NamedTuple):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from trueground.errors import DatumError, InputError, RpcError
-from trueground.raster import FileRaster, open_dataset, open_raster
+from trueground.file_raster import FileRaster, open_dataset
+from trueground.raster import open_raster
 from trueground.rpc.direct import direct_difference
 from trueground.rpc.model import PixelOrigin, Rpc
 from trueground.rpc.readers import crop_offset, is_rpc_file, read_rpc, rpc_of_file

@@ -9,7 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from trueground.errors import InputError
-from trueground.raster import is_local, open_dataset
+from trueground.file_raster import is_local, open_dataset
 
 _WHOLE = 64 << 20  # bytes up to which a file is read whole
 _END = 1 << 20  # bytes read at the beginning and at the end of a larger one

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trueground.errors import InputError
+from trueground.file_raster import FileRaster
 from trueground.grid import Grid, Window
 from trueground.metadata import Metadata
-from trueground.raster import FileRaster, Raster, computed, fill_value, name_of
+from trueground.raster import Raster, computed, fill_value, name_of
 from trueground.windowed import held
 
 _LOOKED_AT = 2048  # px, edge of the pieces in which an image is looked through

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from pyproj import CRS
 
 from trueground.errors import InputError
+from trueground.file_raster import is_local
 from trueground.grid import Grid, Window
 from trueground.projection import horizontal, same_place
 from trueground.quiet import quiet
-from trueground.raster import Raster, computed, is_local, open_raster
+from trueground.raster import Raster, computed, open_raster
 from trueground.warp import on_grid
 
 if TYPE_CHECKING:

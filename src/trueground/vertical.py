@@ -18,9 +18,10 @@ from pyproj import CRS
 from pyproj.datadir import get_data_dir, get_user_data_dir  # type: ignore[attr-defined]
 
 from trueground.errors import DatumError, InputError
+from trueground.file_raster import is_local
 from trueground.grid import Grid, Window
 from trueground.projection import WGS84, count_longitudes_as, is_geocentric
-from trueground.raster import ArrayRaster, Raster, as_float, is_local, open_raster
+from trueground.raster import ArrayRaster, Raster, as_float, open_raster
 from trueground.sampling import sample_surface
 
 HEIGHTS_HELP = "ellipsoid, egm96, egm2008 or a grid file"

@@ -20,12 +20,13 @@ from trueground import __version__
 from trueground.complete import check_readable, check_tiles
 from trueground.engine import Engine, Progress, Threads
 from trueground.errors import InputError, WriteError
+from trueground.file_raster import GDAL_OPTIONS
 from trueground.grid import Window
 from trueground.lock import locked
 from trueground.metadata import Metadata
 from trueground.projection import storable
 from trueground.quiet import quiet
-from trueground.raster import GDAL_OPTIONS, Raster
+from trueground.raster import Raster
 from trueground.secret import without_secrets
 from trueground.windowed import UNSCALED
 from trueground.zarr_store import is_zarr_name, write_zarr

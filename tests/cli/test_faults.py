@@ -118,7 +118,7 @@ class _Changes:
     def __init__(
         self, monkeypatch: pytest.MonkeyPatch, change: Callable[[], None], *, at: int
     ) -> None:
-        from trueground.raster import FileRaster
+        from trueground.file_raster import FileRaster
 
         self.left, before = at, FileRaster.read
 
@@ -418,3 +418,36 @@ def test_two_commands_with_one_output(run: Run, large: Path, tmp_path: Path) -> 
         first.wait()
     assert run("diff", "reference.tif", "moving.tif", "-o", "out/o.tif").returncode == 0
     assert [p.name for p in tmp_path.iterdir()] == ["o.tif"]
+
+
+# ---------------------------------------------------------------------------- names
+
+
+@pytest.mark.parametrize("name", ["a\0b.tif", "/vsicurl/http://127.0.0.1:9/a\0b.tif"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("diff", "NAME", "reference.tif", "-o", "out/o.tif"),
+        ("diff", "moving.tif", "reference.tif", "-o", "NAME"),
+        ("diff", "moving.tif", "reference.tif", "-o", "out/o.tif", "--exclude", "NAME"),
+        ("apply", "NAME", "moving.tif", "-o", "out/o.tif"),
+        ("run", "NAME"),
+        (*ORTHO, "-o", "NAME", "--tiles", "64"),
+        (*ORTHO, "-o", "out/o.tif", "--rpc", "NAME"),
+        ("locate", "image.tif", "--height", "900", "--points", "NAME", "-o", "out/p.csv"),
+    ],
+)
+def test_a_name_that_no_file_can_have(
+    here: Path, capsys: pytest.CaptureFixture[str], words: Sequence[str], name: str
+) -> None:
+    fails([name if w == "NAME" else w for w in words], capsys)
+    assert list((here / "out").iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names themselves")
+def test_a_name_whose_bytes_are_no_text(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = os.fsdecode(b"d\xe9j\xe0.tif")
+    shutil.copy("moving.tif", name)
+    said = fails(("diff", name, "reference.tif", "-o", "out/o.tif"), capsys)
+    assert "no UTF-8" in said
+    assert "rename" in said

@@ -14,7 +14,8 @@ import rasterio
 
 from cli_scene import Run, simple_rpc
 from trueground.dem import Dem
-from trueground.raster import ArrayRaster, open_dataset, open_raster
+from trueground.file_raster import open_dataset
+from trueground.raster import ArrayRaster, open_raster
 from trueground.rpc.writers import write_rpc
 from trueground.status import Status
 from trueground.writer import write

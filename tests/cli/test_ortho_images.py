@@ -20,10 +20,10 @@ from cli_scene import simple_rpc
 from grids import turned as turned_grid
 from trueground.cli.main import run as run_here
 from trueground.dem import Dem
+from trueground.file_raster import dataset_grid
 from trueground.grid import Grid
 from trueground.ortho import Geometry
 from trueground.quiet import quiet
-from trueground.raster import dataset_grid
 
 SIZE = 300
 BOUNDS = ("400000", "5144800", "400400", "5145200")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from trueground.cli.main import run
 from trueground.errors import InputError
-from trueground.raster import open_dataset
+from trueground.file_raster import open_dataset
 
 SLOW = 5.0  # s
 MOST_BANDS = 1000

@@ -14,8 +14,9 @@ from pyproj import CRS, Transformer
 from trueground.dem import Dem
 from trueground.engine import Serial, Threads
 from trueground.errors import InputError
+from trueground.file_raster import open_dataset
 from trueground.grid import Grid, Window
-from trueground.raster import ArrayRaster, Raster, open_dataset
+from trueground.raster import ArrayRaster, Raster
 from trueground.rpc.classic import Gdal
 from trueground.rpc.localization import BANDS, Localization, locate
 from trueground.rpc.model import Rpc

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.exceptions import CycloptsError
 
-from trueground.cli.console import console
+from trueground.cli.console import console, say_error
 from trueground.errors import InputError
 
 if TYPE_CHECKING:
     from trueground.grid import Grid
+    from trueground.jobs import JobError
 
 Output = Annotated[Path, Parameter(name=["--output", "-o"])]
 OptionalOutput = Annotated[Path | None, Parameter(name=["--output", "-o"])]
@@ -27,8 +28,16 @@ DemResampling = Literal["nearest", "bilinear", "cubic"]
 ImageResampling = Literal[  # as in sampling.py, which is imported late
     "nearest", "bilinear", "cubic", "cubic-spline", "lanczos", "average", "mode"
 ]
+_USAGE = 2  # exit code of wrong usage
 _GEOTIFF = (".tif", ".tiff", ".gtiff")
 RpcOrigin = Literal[0, 1] | None
+
+
+def refused(document: JobError) -> SystemExit:
+    """Say all that is wrong with a file of ours, a line each, and return how the command ends."""
+    for fault in document.faults:
+        say_error(str(fault))
+    return SystemExit(_USAGE)
 
 
 def usage(text: str) -> CycloptsError:
@@ -104,7 +113,7 @@ def warn_of_outlines_elsewhere(grid: Grid, outlines: list[str]) -> None:
 
 def _files_of(path: str | Path) -> list[str]:
     """Return the files behind an input: itself, an archive that it lies in, the sources of a VRT, the RPC beside it."""
-    from trueground.raster import open_dataset
+    from trueground.file_raster import open_dataset
 
     name = os.fspath(path)
     files = [name]

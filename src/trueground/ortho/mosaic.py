@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trueground.errors import InputError
+from trueground.file_raster import FileRaster
 from trueground.grid import Grid, Window
 from trueground.imagery import Image, metadata_of
 from trueground.metadata import Metadata
 from trueground.ortho.image import Orthoimage
 from trueground.projection import WGS84, count_longitudes_as, project
-from trueground.raster import FileRaster, Raster, computed, fill_value, name_of
+from trueground.raster import Raster, computed, fill_value, name_of
 from trueground.rpc.located import Float
 
 MosaicRule = Literal["first", "last", "nearest-nadir"]

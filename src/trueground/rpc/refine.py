@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trueground.errors import FitError, InputError
-from trueground.raster import is_local, open_raster
+from trueground.file_raster import is_local
+from trueground.raster import open_raster
 from trueground.rpc.correction import MODELS, Model, choose, estimate, fewest, terms
 from trueground.rpc.gcps import Gcps
 from trueground.rpc.located import HALF_PIXEL

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from trueground.errors import InputError, RpcError, WriteError
+from trueground.file_raster import GDAL_OPTIONS, open_dataset
 from trueground.quiet import quiet
-from trueground.raster import GDAL_OPTIONS, open_dataset
 from trueground.rpc.model import Coefficients, Rpc
 from trueground.rpc.readers import rpc_of_image
 from trueground.rpc.readers.fields import POLYNOMIALS, SCALARS, TERMS

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from trueground.errors import InputError, RpcError
-from trueground.raster import FileRaster, Raster, is_local, open_raster
+from trueground.file_raster import FileRaster, is_local
+from trueground.raster import Raster, open_raster
 from trueground.rpc.direct import direct_difference
 from trueground.rpc.model import PixelOrigin, Rpc
 from trueground.rpc.readers import dimap, gdal, geom, own_json, text, worldview

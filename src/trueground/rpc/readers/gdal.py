@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from trueground.raster import open_dataset
+from trueground.file_raster import open_dataset
 from trueground.rpc.model import PixelOrigin, Rpc
 from trueground.rpc.readers.dimap import origin_of_profile
 from trueground.rpc.readers.fields import (
