@@ -13,7 +13,7 @@ from trueground.engine import available_processors
 from trueground.grid import Window
 from trueground.metadata import Metadata
 from trueground.raster import Raster
-from trueground.writer import Compression, stored_size
+from trueground.writer import Compression, block_side, stored_size
 
 _GDAL_CACHE = 192 << 20  # bytes, where the environment does not say otherwise
 _WARM = 64  # px, edge of a first window: kernels are loaded, files opened
@@ -47,7 +47,7 @@ def estimate(
     *,
     workers: int = 0,
     driver: Literal["GTiff", "COG"] = "GTiff",
-    block_size: int = 1024,
+    block_size: int | None = None,
     compress: Compression = "auto",
     nodata: float | None = None,
     metadata: Metadata | None = None,
@@ -64,9 +64,11 @@ def estimate(
         As for `writer.write`.
     """
     rows, cols = raster.grid.shape
-    block = Window(
-        max((rows - block_size) // 2, 0), max((cols - block_size) // 2, 0), block_size, block_size
-    ).intersect(raster.grid.window)
+    threads = workers or available_processors()
+    side = block_size or block_side(raster, threads)
+    block = Window(max((rows - side) // 2, 0), max((cols - side) // 2, 0), side, side).intersect(
+        raster.grid.window
+    )
     raster.read(replace(block, height=min(_WARM, rows), width=min(_WARM, cols)))
     before = _peak()
     start = time.perf_counter()
@@ -75,7 +77,6 @@ def estimate(
     work = max(_peak() - before, values.nbytes)
     size = stored_size(raster, values, block, compress=compress, nodata=nodata, metadata=metadata)
     compressing = time.perf_counter() - middle
-    threads = workers or available_processors()
     share = raster.grid.window.size / block.size
     cog = driver == "COG"
     compressing *= _COG_WORK if cog else 1.0

@@ -34,6 +34,9 @@ from trueground.zarr_store import is_zarr_name, write_zarr
 Compression = Literal["auto", "zstd", "deflate", "lzw", "none"]
 
 _TILE = 512  # px, edge of a tile of the file
+_BLOCK, _LARGE_BLOCK = 1024, 2048  # px, computed at a time
+_SMALL_PIXEL = 4  # bytes, all bands
+_BLOCKS_EACH = 8  # for each worker at least
 
 
 @contextlib.contextmanager
@@ -127,7 +130,7 @@ def write(
     *,
     engine: Engine | None = None,
     driver: Literal["GTiff", "COG"] = "GTiff",
-    block_size: int = 1024,
+    block_size: int | None = None,
     history: Mapping[str, str] | None = None,
     rpc_tags: Mapping[str, str] | None = None,
     descriptions: tuple[str, ...] = (),
@@ -152,7 +155,7 @@ def write(
     driver
         `GTiff`, tiled; or `COG`, with overviews.
     block_size
-        Rows and columns computed at a time; the result does not depend on it.
+        Rows and columns computed at a time; the result does not depend on it. `block_side` tells by default.
     history
         Tags to add: what went in and with which parameters. The software's version is added.
     rpc_tags
@@ -194,7 +197,7 @@ def write(
         raise InputError(msg)
     said = metadata or Metadata()
     told = {k: without_secrets(v) for k, v in (history or {}).items()}
-    final = Path(path)
+    final, use = Path(path), engine or Threads()
     if is_zarr_name(final):
         check_output(final)
         if driver != "GTiff" or compress != "auto" or nodata is not None:
@@ -203,7 +206,12 @@ def write(
             )
             raise InputError(msg)
         return write_zarr(
-            raster, final, engine=engine, block_size=block_size, history=told, progress=progress
+            raster,
+            final,
+            engine=use,
+            block_size=block_size or _BLOCK,
+            history=told,
+            progress=progress,
         )
     profile = _profile(raster, said, compress=compress, nodata=nodata)
     with (
@@ -222,8 +230,9 @@ def write(
             _describe(target, said, driver=driver)
             for band, text in enumerate(descriptions, start=1):
                 target.set_band_description(band, text)
-            windows = [block.core for block in raster.grid.blocks(block_size)]
-            results = (engine or Threads()).map(raster.read, windows)
+            side = block_size or block_side(raster, use.workers)
+            windows = [block.core for block in raster.grid.blocks(side)]
+            results = use.map(raster.read, windows)
             for done, (window, values) in enumerate(results, start=1):
                 place = (
                     (window.row, window.row + window.height),
@@ -243,6 +252,17 @@ def write(
     for suffix in _SIDECARS:
         final.with_name(final.name + suffix).unlink(missing_ok=True)
     return final
+
+
+def block_side(raster: Raster, workers: int) -> int:
+    """Return how many rows and columns are best computed at a time.
+
+    Around large blocks less of the sources is decoded twice, each thread for itself. Small ones are spread evenly over
+    many threads, and take less memory where pixels are large.
+    """
+    small = raster.count * raster.dtype.itemsize <= _SMALL_PIXEL
+    many = raster.grid.window.size >= _BLOCKS_EACH * workers * _LARGE_BLOCK**2
+    return _LARGE_BLOCK if small and many else _BLOCK
 
 
 # Compressed in tiles.

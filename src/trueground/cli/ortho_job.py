@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     from trueground.raster import Raster
     from trueground.rpc.model import PixelOrigin, Rpc
 
-_BLOCK, _LARGE_BLOCK = 1024, 2048  # px
-_SMALL_PIXEL = 4  # bytes, all bands
-_BLOCKS_EACH = 8  # for each thread at least
-
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
@@ -135,17 +131,6 @@ def _shares(counts: Mapping[str, int], number: int) -> list[float | None]:
     return [hidden / shown if shown else None for hidden, shown in pairs]
 
 
-def _block_size(raster: Raster, workers: int) -> int:
-    """Return how many rows and columns are computed at a time.
-
-    Of what large blocks see of the image less is decoded twice: a fifth less work. Small ones are spread evenly over
-    many threads, and take less memory where pixels are large.
-    """
-    small = raster.count * raster.dtype.itemsize <= _SMALL_PIXEL
-    many = raster.grid.window.size >= _BLOCKS_EACH * workers * _LARGE_BLOCK**2
-    return _LARGE_BLOCK if small and many else _BLOCK
-
-
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """What all outputs of a command have in common."""
@@ -208,10 +193,8 @@ class Job:
 
         print(f"{result.grid!r}, bounds {' '.join(f'{v:.10g}' for v in result.grid.bounds)}")
         driver = self.storage.driver
-        workers = self.engine.workers
-        size = _block_size(result, workers)
         with console.timed("estimate"):
-            print(estimate(result, workers=workers, driver=driver, block_size=size, **said))
+            print(estimate(result, workers=self.engine.workers, driver=driver, **said))
 
     def _save(
         self,
@@ -233,7 +216,6 @@ class Job:
             title=f"ortho {target.name}",
             parameters=parameters,
             inputs=lambda: inputs,
-            block_size=1024 if self.storage.tiles else _block_size(raster, self.engine.workers),
             counted=functools.partial(_hidden_pixels, orthos),
             **said,
         )

@@ -75,7 +75,6 @@ class Storage:
         history: Mapping[str, str],
         parameters: Mapping[str, str],
         inputs: Callable[[], Mapping[str, str]],
-        block_size: int = 1024,
         counted: Callable[[Window], Mapping[str, int]] | None = None,
         **said: Any,
     ) -> dict[str, int] | None:
@@ -108,7 +107,7 @@ class Storage:
             console.timed(title.split(maxsplit=1)[0]),
         ):
             common: dict[str, Any] = {
-                "engine": engine, "block_size": block_size, "driver": self.driver, "history": history,
+                "engine": engine, "driver": self.driver, "history": history,
                 "compress": self.compress, "progress": step, **said,
             }  # fmt: skip
             if self.tiles is None:
