@@ -153,7 +153,8 @@ def _reaching(sums: Float, share: Float) -> Float:
     if count == 0:
         return np.zeros((0, 0))
     waves, shares = _waves(sums), _waves(share)
-    found = np.stack([((waves * k) @ waves.conj().T).real for k in kernels])
+    products = (waves[:, np.newaxis] * waves.conj()).real
+    found = (kernels @ products.reshape(count**2, -1).T).reshape(-1, count, count)
     power = (np.abs(shares) ** 2).sum(axis=(0, 1))
     kept = 1.0 - kernels @ power / count  # of the variances
     size = np.trace(found, axis1=1, axis2=2) / np.maximum(kept, 1.0 - _MOST_LOST)

@@ -7,7 +7,7 @@ import pytest
 
 from known_terrain import grid
 from trueground.coreg.blocks.blockwise import _windows
-from trueground.coreg.blocks.patch import SIDE, held, patches
+from trueground.coreg.blocks.patch import TALL, WIDE, held, patches
 from trueground.grid import Window
 from trueground.raster import ArrayRaster
 
@@ -38,7 +38,7 @@ def test_each_block_lies_in_one_patch(side):
     for patch, group in found.items():
         assert all(patch.contains(w) for w in group)
         assert patch.size == sum(w.size for w in group)
-        assert len(group) == 1 or max(patch.shape) <= SIDE
+        assert len(group) == 1 or (patch.height <= TALL and patch.width <= WIDE)
 
 
 def test_few_blocks_are_not_put_together():

@@ -15,7 +15,8 @@ from trueground.grid import Window
 from trueground.raster import Raster
 from trueground.sampling import Held
 
-SIDE = 4096  # px of the reference; larger blocks stand alone. At borders tiles of the file are decoded once more
+# px of the reference; larger blocks stand alone. At borders tiles of the file are decoded once more.
+TALL, WIDE = 4096, 5120
 _LEAST = 16  # patches, if there are so many blocks: threads share them
 _SMALL = 1 << 22  # px
 _LARGEST = 1 << 25  # px that are held at once
@@ -44,7 +45,8 @@ def patches(windows: Iterable[Window]) -> dict[Window, list[Window]]:
     listed = list(windows)
     most = max(math.isqrt(len(listed) // _LEAST), 1)
     tall, wide = (
-        min(max(SIDE // max(getattr(w, n) for w in listed), 1), most) for n in ("height", "width")
+        min(max(side // max(getattr(w, name) for w in listed), 1), most)
+        for side, name in ((TALL, "height"), (WIDE, "width"))
     )
     rows, cols = (
         {v: k for k, v in enumerate(sorted({getattr(w, n) for w in listed}))}
