@@ -13,12 +13,13 @@ from pyproj.exceptions import CRSError
 
 from trueground.coreg.plain import figures_from, number_or_nan, same
 from trueground.errors import InputError
+from trueground.shown import Shown
 
 _MALFORMED = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class JsonResult(ABC):
+class JsonResult(ABC, Shown):
     """A value that can be written as JSON and read again."""
 
     kind_of_result: ClassVar[str]

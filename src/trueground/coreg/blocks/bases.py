@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, get_args
 
 import numpy as np
@@ -75,8 +76,9 @@ class Basis:
         sheet.sums(u, v, *self.cells, np.ascontiguousarray(coefficients), out)
         return out
 
+    @lru_cache(maxsize=1)  # noqa: B019 (one, of the same basis again and again)
     def penalty(self) -> Float:
-        """Return the cost of bending (size, size)."""
+        """Return the cost of bending (size, size), which is nobody's to change."""
         if self.kind not in {"smooth", "separable"}:
             return np.zeros((self.size, self.size))
         counts = [c + 3 for c in self.cells]

@@ -247,12 +247,13 @@ def _chosen(  # noqa: PLR0917
         basis = Basis(kind=kind, cells=cells)
         seen = _seen(basis, *blocks)
         miss = misses[kind] = np.zeros((fold.size, 3))
-        for out in np.unique(fold):
-            kept, left = fold != out, fold == out
-            for axis, (values, sigma) in enumerate(_columns(shifts, errors)):
+        for axis, (values, sigma) in enumerate(_columns(shifts, errors)):
+            whole = Smoothed.of(basis, seen, values, sigma, with_covariance=False)
+            for out in np.unique(fold):
+                kept, left = fold != out, fold == out
                 found = Smoothed.of(
-                    basis, seen[kept], values[kept], sigma[kept], with_covariance=False
-                )
+                    basis, seen[kept], values[kept], sigma[kept], near=whole.stiffness, with_covariance=False
+                )  # fmt: skip
                 miss[left, axis] = (values[left] - seen[left] @ found.coefficients) / sigma[left]
         scores[kind] = float(np.median(np.abs(miss)))
     # The surprise at a miss, if misses had heavy tails: a block that lies far off surprises all kinds alike.

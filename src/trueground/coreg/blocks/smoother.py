@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,8 @@ class Smoothed:
     """(size, size); empty where it was not asked for."""
     scale: float
     """How many times the stated errors the values scatter about it."""
+    stiffness: int
+    """Which of the stiffnesses that are tried was the likeliest."""
 
     @classmethod
     def of(  # noqa: PLR0917 (values, and what they are regressed on)
@@ -35,6 +38,7 @@ class Smoothed:
         values: Float,
         errors: Float,
         *,
+        near: int | None = None,
         with_covariance: bool = True,
     ) -> Smoothed:
         r"""Regress values (n,) with standard errors (n,) on a basis, of which each sees a row of the design (n, size).
@@ -42,13 +46,14 @@ class Smoothed:
         The weight :math:`\lambda` of the penalty is that which makes the values most likely (restricted maximum
         likelihood: Wood 2011, doi:10.1111/j.1467-9868.2010.00749.x), and the covariance is that of the same Bayesian
         model, :math:`\phi (B^T W B + \lambda P)^{-1}`, whose intervals hold on average over the area (Nychka 1988,
-        doi:10.1080/01621459.1988.10478711). :math:`\phi` is the scatter that the stated errors do not explain.
+        doi:10.1080/01621459.1988.10478711). :math:`\phi` is the scatter that the stated errors do not explain. Most of
+        these values may have been looked at already, with others: `near` is the stiffness that was found then.
         """
         penalty = basis.penalty()
         weights = errors**-2.0
         weights = weights / weights.mean()
-        solution, inverse, spread = _likeliest(
-            design, penalty, values, weights, basis.free, with_covariance=with_covariance
+        solution, inverse, spread, chosen = _likeliest(
+            design, penalty, values, weights, basis.free, near, with_covariance=with_covariance
         )
         stated = float(np.mean(errors**-2.0)) ** -0.5
         # Few values that happen to lie close do not tell that all are better than they say.
@@ -57,7 +62,7 @@ class Smoothed:
         spread = max(spread, (free * spread + lack * stated**2) / (free + lack))
         return cls(
             coefficients=solution, covariance=inverse * spread,
-            scale=float(np.sqrt(spread)) / stated,
+            scale=float(np.sqrt(spread)) / stated, stiffness=chosen,
         )  # fmt: skip
 
 
@@ -67,10 +72,11 @@ def _likeliest(  # noqa: PLR0917
     values: Float,
     weights: Float,
     free: int,
+    near: int | None,
     *,
     with_covariance: bool,
-) -> tuple[Float, Float, float]:
-    """Return solution, inverse of the normal matrix and variance of unit weight, at the likeliest stiffness.
+) -> tuple[Float, Float, float, int]:
+    """Return solution, inverse of the normal matrix and variance of unit weight, at the likeliest stiffness, and that.
 
     Splines reach a few neighbours: of the matrix, a band alone is not 0.
     """
@@ -84,7 +90,8 @@ def _likeliest(  # noqa: PLR0917
     number = max(float(values.size - free), 1.0)
     if not penalty.any():
         inverse = np.asarray(np.linalg.pinv(gram, hermitian=True), dtype=np.float64)
-        return inverse @ right, inverse, max(energy - float(right @ inverse @ right), 0.0) / number
+        spread = max(energy - float(right @ inverse @ right), 0.0) / number
+        return inverse @ right, inverse, spread, 0
     unit = float(np.trace(gram) / np.trace(penalty))
     known, bending = _banded(_firm(gram, 1e-10), _firm(penalty, 1e-12))
 
@@ -97,14 +104,22 @@ def _likeliest(  # noqa: PLR0917
         deviance = number * math.log(spread) + 2.0 * float(np.log(root[0]).sum())
         return deviance - (len(gram) - free) * math.log(stiffness), spread, root, solution
 
-    found = {k: tried(k) for k in range(0, _STIFFNESS.size, _AT_FIRST)}
-    near = min(found, key=lambda k: found[k][0])
-    beside = range(max(near - _AT_FIRST + 1, 0), min(near + _AT_FIRST, _STIFFNESS.size))
-    found |= {k: tried(k) for k in beside if k not in found}
-    _, spread, root, solution = min(found.values(), key=lambda f: f[0])
+    tries = cache(tried)
+    if near is None:
+        near = min(range(0, _STIFFNESS.size, _AT_FIRST), key=lambda k: tries(k)[0])
+        chosen = min(_beside(near, _AT_FIRST - 1), key=lambda k: tries(k)[0])
+    else:
+        chosen = near
+        while (better := min(_beside(chosen, 1), key=lambda k: tries(k)[0])) != chosen:
+            chosen = better
+    _, spread, root, solution = tries(chosen)
     ones = np.eye(len(gram)) if with_covariance else np.empty((0, 0))
     inverse = cho_solve_banded((root, True), ones) if with_covariance else ones
-    return solution, inverse, spread
+    return solution, inverse, spread, chosen
+
+
+def _beside(near: int, reach: int) -> range:
+    return range(max(near - reach, 0), min(near + reach + 1, _STIFFNESS.size))
 
 
 def _banded(*matrices: Float) -> list[Float]:
