@@ -27,8 +27,9 @@ from trueground.rpc.localize import localize_on
 from trueground.rpc.located import Located
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parent / "workers"))
 
-from rpc_points import Gdal
+from with_gdal import Gdal
 
 from ray_scenes import LONLAT, UTM31, Scene, city, mountains, noise, patchwork
 from ray_verdicts import Verdicts, judge

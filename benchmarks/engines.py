@@ -23,9 +23,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
-from blockwise_scale import BLOCK, make
-from memory import measured
-from ortho_scale import make_scene, tiles
+from measure import Command
+from scenes_dem import bent
+from scenes_ortho import make_scene, tiles
 
 from trueground.raster import open_raster
 
@@ -37,6 +37,7 @@ if __name__ == "__main__":
         pass
 """
 Times = dict[str, tuple[float, ...]]
+BLOCK = 500  # px
 ASKED = 1.25  # times the wall time with threads, at most
 
 
@@ -45,7 +46,7 @@ def commands(folder: Path, *, size: int, passes: int) -> dict[str, list[str]]:
     if not (folder / "image_tile.tif").exists():
         tiles(folder)
     image, dem = make_scene(folder, size)
-    make(folder, size)
+    bent(folder, size)
     pair = [str(folder / f"{name}.tif") for name in ("reference", "moving")]
     return {
         "ortho": ["ortho", str(image), "--dem", str(dem), "--heights", "ellipsoid"],
@@ -83,8 +84,8 @@ def once(words: list[str], engine: str, output: Path) -> tuple[float, float]:
     """Run a command; return wall and processor time [s]."""
     tail = ["-o", str(output), "--engine", engine, "--quiet"]
     tail += [] if "://" in engine else ["--workers", "2"]
-    _, wall, cpu, _ = measured([sys.executable, "-m", "trueground", *words, *tail])
-    return wall, cpu
+    spent = Command(name=engine, words=[sys.executable, "-m", "trueground", *words, *tail]).once()
+    return spent.wall, spent.cpu
 
 
 def check_same(one: Path, two: Path) -> None:
@@ -94,15 +95,19 @@ def check_same(one: Path, two: Path) -> None:
         np.testing.assert_array_equal(first.read(block.core), second.read(block.core))
 
 
+def timed(*words: str) -> tuple[float, float]:
+    """Run Python; return wall and processor time [s]."""
+    spent = Command(name="python", words=[sys.executable, *words]).once()
+    return spent.wall, spent.cpu
+
+
 def start() -> tuple[float, float]:
     """Return wall and processor time [s] of two processes that begin and end; of them the least of three."""
     with tempfile.TemporaryDirectory() as name:
         script = Path(name) / "start.py"
         script.write_text(START)
-        found = [measured([sys.executable, str(script)])[1:3] for _ in range(3)]
-        nothing = [
-            measured([sys.executable, "-c", "import trueground.sampling"])[1:3] for _ in range(3)
-        ]
+        found = [timed(str(script)) for _ in range(3)]
+        nothing = [timed("-c", "import trueground.sampling") for _ in range(3)]
     wall, cpu = (
         min(v) - min(w)
         for v, w in zip(zip(*found, strict=True), zip(*nothing, strict=True), strict=True)

@@ -1,44 +1,107 @@
-"""Run every benchmark of this folder and print what each prints.
+"""Run the comparisons, peer and trueground in turn, and write results.json and RESULTS.md.
 
-Usage: python benchmarks/run.py [--data FOLDER]
+    python benchmarks/run.py [--tables 1,2] [--quick] [--again] [--data FOLDER] [--scratch FOLDER]
+
+Each table is kept in the JSON as soon as it is measured: what is interrupted goes on where it stopped, as long as
+no file of the package or of the benchmarks has changed; `--again` measures anew. Tables that are named are always
+measured.
+`--quick` takes smaller rasters and fewer pairs, for less than ten minutes, and writes to build/bench-quick/.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
-import subprocess
-import sys
+import tempfile
+import time
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
-SCRIPTS = (
-    "ventoux.py",
-    "longyearbyen.py",
-    "rpc_points.py",
-    "memory.py",
-    "certified_rays.py",
-    "ortho_exact.py",
-    "ortho_speed.py",
-    "ortho_scale.py",
-    "rigid_apply.py",
-    "against_xdem.py",
-    "blockwise_xdem.py",
-    "blockwise_truth.py",
-    "blockwise_scale.py",
-    "engines.py",
-)
+import machine
+import table_blockwise
+import table_coreg
+import table_growth
+import table_limit
+import table_ortho
+import table_points
+import table_start
+from measure import HERE, Others
+from plan import Plan
+from render import render
+
+TABLES: dict[str, ModuleType] = {
+    "1": table_points, "2": table_ortho, "3": table_coreg, "4": table_blockwise,
+    "5": table_growth, "6": table_limit, "7": table_start,
+}  # fmt: skip
+PAIRS = {False: 5, True: 2}
+
+
+def opened(path: Path) -> dict[str, Any]:
+    """Return the results that are there already."""
+    return dict(json.loads(path.read_text())) if path.exists() else {"tables": {}}
+
+
+def keep(path: Path, results: dict[str, Any]) -> None:
+    """Write results and their text; nothing half-written is left."""
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(results, indent=1) + "\n")
+    part.replace(path)
+    render(path, path.with_name("RESULTS.md"))
+
+
+def measure(key: str, plan: Plan) -> dict[str, Any]:
+    """Run a table."""
+    module, others = TABLES[key], Others()
+    print(f"== ({key}) {module.TITLE}", flush=True)
+    rows = module.run(plan)
+    intro = module.INTRO
+    if key == "5":
+        least = rows[0].get("least", table_growth.LEAST)
+        intro = intro.format(start=table_growth.START, least=least)
+    return {"title": module.TITLE, "intro": intro, "rows": rows, "when": machine.now(),
+            "commit": machine.commit(), "source": machine.source(), **others.said()}  # fmt: skip
 
 
 def main() -> None:
-    """Run the scripts one after the other; stop at the first that fails."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tables", default="", help="1,2,...; all without it")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument(
+        "--again", action="store_true", help="also what was measured of this source"
+    )
     parser.add_argument("--data", default=os.environ.get("TRUEGROUND_DATA", "../shared/data"))
-    environment = {**os.environ, "TRUEGROUND_DATA": parser.parse_args().data}
-    for script in SCRIPTS:
-        print(f"== {script}", flush=True)
-        subprocess.run(
-            [sys.executable, Path(__file__).parent / script], check=True, env=environment
-        )
+    parser.add_argument("--scratch", type=Path, help="folder for scenes, which are deleted")
+    asked = parser.parse_args()
+    quick = asked.quick
+    home = machine.ROOT / "build" / "bench-quick" if quick else HERE
+    home.mkdir(parents=True, exist_ok=True)
+    data = Path(asked.data)
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=asked.scratch) as scratch:
+        plan = Plan(
+            quick=quick, data=data.resolve() if data.is_dir() else None, scratch=Path(scratch), pairs=PAIRS[quick]
+        )  # fmt: skip
+        results = opened(home / "results.json")
+        source, named = machine.source(), [t for t in asked.tables.split(",") if t]
+        for key in named or TABLES:
+            found = results["tables"].get(key)
+            if found and found["source"] == source and not (named or asked.again):
+                print(f"== ({key}) measured {found['when']}; --again measures it anew", flush=True)
+                continue
+            table = measure(key, plan)
+            results = opened(home / "results.json")
+            results["tables"][key] = table
+            results |= {
+                "quick": quick, "machine": machine.machine(), "versions": machine.versions(), "date": machine.now(),
+                "commit": machine.commit(), "all": list(TABLES),
+                "command": "make bench-quick" if quick else "make bench",
+            }  # fmt: skip
+            keep(home / "results.json", results)
+    form = " (reduced form, not to be quoted)" if quick else ""
+    print(f"{home / 'RESULTS.md'}{form}, {(time.perf_counter() - began) / 60:.1f} minutes")
 
 
 if __name__ == "__main__":

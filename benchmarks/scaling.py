@@ -25,10 +25,10 @@ from pathlib import Path
 
 import numpy as np
 from affine import Affine
-from blockwise_scale import make
 from numpy.typing import NDArray
-from ortho_scale import make_scene, tiles
 from pyproj import CRS
+from scenes_dem import bent
+from scenes_ortho import make_scene, tiles
 
 from trueground import Blockwise, Dask, Dem, NuthKaab, Orthoimage, open_raster, ortho_grid
 from trueground.coreg.blocks.field import fit_field
@@ -121,7 +121,7 @@ def measure(folder: Path, waiting: Dask, *, start: float) -> dict[str, Costs]:
     ortho = of_block(
         Orthoimage(image=picture, rpc=rpc, dem=dem, grid=ortho_grid(picture, rpc, dem), occlusion="ignore")
     )  # fmt: skip
-    make(folder, SIZE)
+    bent(folder, SIZE)
     reference, moving = (open_raster(folder / f"{n}.tif") for n in ("reference", "moving"))
     for _ in range(2):
         begin = time.process_time()
