@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 Survives = Callable[..., str]
 """Runs a command that may fail, and returns its line of error; see `tests/fuzz/conftest.py`."""
+SLOW = 5.0  # s of processor time
+HANGS = 60.0  # s by the clock, which others slow down
 TIMES = int(os.environ.get("TRUEGROUND_FUZZ", "1"))
 
 

@@ -1,8 +1,10 @@
 """A server of files by ranges of bytes that is slow, breaks off or fails: `python range_server.py FOLDER MODE`.
 
 It prints its port. It is a process of its own because GDAL holds the interpreter's lock while it opens a remote file.
-Modes: `plain`; `slow`; `broken`, where every fifth long answer breaks off half-way; `busy`, where every third answer is
-500; `down`, where all are; `silent`, which takes requests and never answers.
+Modes: `plain`; `slow`; `dropped`, where every third request is hung up on without an answer; `broken`, where every
+fifth long answer breaks off half-way; `busy`, where every third answer is 500; `down`, where all are; `silent`, which
+takes requests and never answers; `signed`, where those that are not signed by a key of S3's, named `known`, are refused
+as S3 does.
 """
 
 from __future__ import annotations
@@ -34,6 +36,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.answer()
 
+    def refuse(self) -> None:
+        said = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+        self.send_response(403)
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(said)
+
     def answer(self) -> None:
         mode = sys.argv[2]
         place = Path(self.path.split("?", maxsplit=1)[0].lstrip("/"))
@@ -42,6 +53,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             number = counts["all"]
         if mode == "silent":
             time.sleep(3600.0)
+        if mode == "signed" and "Credential=known/" not in self.headers.get("Authorization", ""):
+            self.refuse()
+            return
+        if mode == "dropped" and number % 3 == 0:
+            self.close_connection = True
+            self.connection.close()
+            return
         if mode == "down" or (mode == "busy" and number % 3 == 0):
             self.send_error(500)
             return

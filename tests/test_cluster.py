@@ -555,6 +555,53 @@ def test_workers_of_another_version_are_refused(engine, monkeypatch):
         Dask(engine.client)
 
 
+def test_a_worker_of_another_version_that_joins_later_is_refused(engine):
+    def is_of(version):
+        from trueground.cluster import worker
+
+        before, worker.__version__ = worker.__version__, version
+        return before
+
+    (before,) = set(engine.client.run(is_of, "9.9.9").values())
+    try:
+        with pytest.raises(InputError, match=r"has trueground 9\.9\.9, and this process 0\."):
+            list(engine.map(lambda w: w.row, _windows(3)))
+    finally:
+        engine.client.run(is_of, before)
+    assert len(list(engine.map(lambda w: w.row, _windows(3)))) == 3
+
+
+def test_a_worker_that_does_not_understand_what_it_is_sent(engine, monkeypatch):
+    monkeypatch.setattr("trueground.cluster.run.compute", lambda *_: {}["compute"])
+    with pytest.raises(BlockError, match=r"row 0, column 0 .* failed: KeyError: 'compute'"):
+        list(engine.map(lambda w: w.row, _windows(3)))
+
+
+@pytest.mark.slow
+def test_a_deadly_block_on_a_cluster_of_others_ends_few_workers(tmp_path):
+    """That cluster gives a block to four workers; then it is tried alone, by one."""
+    (tmp_path / "deaths").mkdir()
+
+    def deadly(window):
+        time.sleep(0.02)
+        if window.row == 30:
+            (tmp_path / "deaths" / str(os.getpid())).touch()
+            os._exit(1)
+        return window.row
+
+    with (
+        scheduler_and_workers(tmp_path, workers=7) as (address, _),
+        Dask(address.replace("tcp", "dask")) as made,
+    ):
+        made.client.wait_for_workers(7, timeout=60)
+        done = []
+        with pytest.raises(BlockError, match=r"row 30, column 0 .* workers died"):
+            done.extend(row for _, row in made.map(deadly, _windows(100)))
+        assert done == list(range(30))
+        assert len(list((tmp_path / "deaths").iterdir())) <= 5
+        assert [row for _, row in made.map(lambda w: w.row, _windows(9))] == list(range(9))
+
+
 def test_without_the_package_distributed_it_says_what_to_install():
     code = (
         "import sys; sys.modules['distributed'] = None\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ import rasterio
 from affine import Affine
 from pyproj import CRS
 
+from trueground.cluster import Dask
 from trueground.engine import Serial, Threads
 from trueground.errors import BlockError, InputError, WriteError
 from trueground.fingerprint import sha256
@@ -231,3 +233,60 @@ def test_one_run_at_a_time_writes_in_a_folder(tmp_path):
     store.write(Meanwhile(1000), engine=Serial())
     np.testing.assert_array_equal(open_raster(store.vrt).read(GRID.window), VALUES)
     assert {p.name for p in folder.iterdir()} == {"manifest.json", "out.vrt", "tiles"}
+
+
+class _Elsewhere(Dask):
+    """Workers that write to a folder of the same name on another computer."""
+
+    def __init__(self):
+        pass
+
+    def map(self, function, windows):
+        for window in windows:
+            yield window, {"sha256": "0"}
+
+
+def test_a_folder_that_workers_do_not_share(tmp_path, monkeypatch):
+    """Also where a damaged tile of that name is here: it is none of theirs."""
+    monkeypatch.setattr("trueground.tiles._SEEN_WITHIN", 0.0)
+    store = TileStore(folder=tmp_path / "out", size=100)
+    with pytest.raises(WriteError, match=r"r0000_c0000.tif, and it is not in .*must share"):
+        store.write(WHOLE, engine=_Elsewhere())
+    assert store.write(WHOLE, resume=True) == store.vrt
+    tile = tmp_path / "out/tiles/r0001_c0002.tif"
+    tile.write_bytes(tile.read_bytes()[:-7])
+    with pytest.raises(WriteError, match=r"r0001_c0002.tif, and it is not in"):
+        store.write(WHOLE, engine=_Elsewhere(), resume=True)
+
+
+def test_a_shared_file_system_may_show_tiles_late(tmp_path, monkeypatch):
+    monkeypatch.setattr("trueground.tiles._LOOK_EVERY", 0.01)
+
+    class Late(_Elsewhere):
+        def map(self, function, windows):
+            for window in windows:
+                writing = threading.Timer(0.05, function, (window,))
+                writing.start()
+                yield window, {"sha256": "0"}
+                writing.join()
+
+    store = TileStore(folder=tmp_path / "out", size=100)
+    store.write(WHOLE, engine=Late())
+    np.testing.assert_array_equal(open_raster(store.vrt).read(GRID.window), VALUES)
+
+
+def test_what_workers_are_sent_does_not_grow_with_the_number_of_tiles(tmp_path):
+    from trueground.cluster.shipped import packed
+
+    sent = []
+
+    class Sees(_Elsewhere):
+        def map(self, function, windows):
+            sent.append(packed(function).nbytes)
+            yield from ((w, function(w)) for w in windows)
+
+    flat = Grid(crs=None, transform=Affine.identity(), shape=(640, 640))
+    raster = ArrayRaster(array=np.broadcast_to(np.uint8(1), flat.shape), grid=flat)
+    for size in (640, 64):
+        TileStore(folder=tmp_path / f"{size}", size=size).write(raster, engine=Sees())
+    assert abs(sent[0] - sent[1]) < 20

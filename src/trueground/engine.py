@@ -129,7 +129,7 @@ class Threads:
             try:
                 submit(self.workers + 1)
                 while queue:
-                    window, result = queue[0][0], queue[0][1].result()
+                    window, result = queue[0][0], _waited(queue[0][1], pool)
                     queue.popleft()
                     yield window, result
                     del result
@@ -139,10 +139,11 @@ class Threads:
                 if isinstance(error, KeyboardInterrupt | GeneratorExit):
                     _left.update(running)  # nobody waits for what nobody wants
                 else:
-                    wait(running)
+                    _let_end(running, pool)
                 raise
 
 
+_LOOK_EVERY = 2.0  # s between two looks at the threads
 _thread = threading.local()  # whether it computes a block
 _left: WeakSet[Future[Any]] = WeakSet()  # blocks under way when a run was broken off
 
@@ -150,6 +151,37 @@ _left: WeakSet[Future[Any]] = WeakSet()  # blocks under way when a run was broke
 def is_busy() -> bool:
     """Tell whether threads still compute blocks of a run that was broken off: Python would wait for them at its end."""
     return any(not future.done() for future in _left)
+
+
+def _waited(future: Future[T], pool: ThreadPoolExecutor) -> T:
+    """Return what comes of a block.
+
+    Raises
+    ------
+    MemoryError
+        Where a thread has died of a lack of it: nobody else would ever end its block.
+    """
+    while not wait([future], timeout=_LOOK_EVERY).done:
+        if _has_lost_a_thread(pool):
+            msg = "a thread could not go on for lack of memory"
+            raise MemoryError(msg)
+    return future.result()
+
+
+def _let_end(running: Iterable[Future[Any]], pool: ThreadPoolExecutor) -> None:
+    """Wait for blocks under way, but for those whose thread has died."""
+    while running := wait(running, timeout=_LOOK_EVERY).not_done:
+        if _has_lost_a_thread(pool):
+            _left.update(running)
+            return
+
+
+def _has_lost_a_thread(pool: ThreadPoolExecutor) -> bool:
+    """Tell whether a thread has died, as it does where there is no memory to say what went wrong in its block."""
+    if all(thread.is_alive() for thread in pool._threads):
+        return False
+    _lasting_pool.cache_clear()
+    return True
 
 
 def _at_work(function: Callable[[Window], T], window: Window) -> T:

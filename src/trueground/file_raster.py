@@ -22,6 +22,7 @@ from trueground.kept import Kept
 from trueground.metadata import Metadata
 from trueground.quiet import quiet
 from trueground.secret import without_secrets
+from trueground.shown import Shown
 from trueground.windowed import UNSCALED, held, read_inside, shown_nodata
 
 if TYPE_CHECKING:
@@ -40,11 +41,16 @@ for _name, _value in {
 }.items():  # fmt: skip
     os.environ.setdefault(_name, _value)
 _PAUSES = (0.5, 1.0, 2.0, 4.0)  # s, before a remote file is asked again
+_PAUSES_OPENING = (0.5, 1.0)  # s, before it is opened again
+# A server that answered, in a way; one that is not there, or says nothing, has had its time.
+_HUNG_UP = re.compile(
+    r"CURL error: (?!Could not resolve|Failed to connect|Operation (?:too slow|timed out))"
+)
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class FileRaster:
+class FileRaster(Shown):
     """A file that GDAL reads, local or remote. Each thread opens it for itself."""
 
     path: str
@@ -158,6 +164,8 @@ class FileRaster:
         ------
         InputError
             With where the file cannot be read, and why; also where it is no longer the one that was opened.
+        MemoryError
+            Where there is none for GDAL.
         """
         import rasterio
 
@@ -166,6 +174,9 @@ class FileRaster:
                 found = ask(self._dataset())
                 self._check_unchanged()
             except rasterio.errors.RasterioError as error:
+                if "allocate" in _cause(error):
+                    msg = f"{without_secrets(self.path)}: {_cause(error)}"
+                    raise MemoryError(msg) from error
                 if pause is None:
                     self._check_unchanged()
                     rows = f"rows {inside.row}-{inside.row + inside.height}"
@@ -191,15 +202,9 @@ class FileRaster:
             raise InputError(msg)
 
     def _forget(self) -> None:
-        """Close a remote file, and drop what GDAL keeps of it: answers cut short, too."""
-        import rasterio
-
+        """Close a remote file, and have it read anew."""
         self._local.__dict__.pop("dataset", None)
-        with (
-            contextlib.suppress(InputError),
-            rasterio.Env(CPL_VSIL_CURL_NON_CACHED="/vsi"),  # forgotten when it is closed
-        ):
-            open_dataset(self.path).close()
+        _drop_answers(self.path)
 
     def read(self, window: Window) -> NDArray[Any]:
         """Return a window; NaN where a raster of real numbers has no data."""
@@ -311,19 +316,41 @@ def is_local(path: str) -> bool:
 def open_dataset(path: str | os.PathLike[str]) -> rasterio.DatasetReader:
     """Open a file with GDAL, with an error that says what is wrong with it."""
     import rasterio
-    from rasterio.errors import NotGeoreferencedWarning
 
     name = os.fspath(path)
     if is_local(name) and not Path(name).exists():
         msg = f"{name} does not exist; check the path"
         raise InputError(msg)
-    try:
-        with rasterio.Env(**GDAL_OPTIONS), quiet(NotGeoreferencedWarning):
-            return rasterio.open(name)
-    except (rasterio.errors.RasterioError, UnicodeDecodeError) as error:
-        # GDAL's message may quote the file's own bytes, which rasterio cannot always decode.
-        msg = f"{without_secrets(name)} is not a raster that GDAL can read: {_cause(error)}"
-        raise InputError(msg) from error
+    for pause in (*_PAUSES_OPENING, None):
+        try:
+            return _opened(name)
+        except (rasterio.errors.RasterioError, UnicodeDecodeError) as error:
+            if pause is None or _HUNG_UP.search(_cause(error)) is None:
+                # GDAL's message may quote the file's own bytes, which rasterio cannot always decode.
+                msg = f"{without_secrets(name)} is not a raster that GDAL can read: {_cause(error)}"
+                raise InputError(msg) from error
+        time.sleep(pause)
+        _drop_answers(name)
+    raise AssertionError
+
+
+def _opened(name: str) -> rasterio.DatasetReader:
+    import rasterio
+    from rasterio.errors import NotGeoreferencedWarning
+
+    with rasterio.Env(**GDAL_OPTIONS), quiet(NotGeoreferencedWarning):
+        return rasterio.open(name)
+
+
+def _drop_answers(name: str) -> None:
+    """Drop what GDAL keeps of a remote file: answers cut short, and that there was none."""
+    import rasterio
+
+    with (
+        contextlib.suppress(rasterio.errors.RasterioError, UnicodeDecodeError),
+        rasterio.Env(CPL_VSIL_CURL_NON_CACHED="/vsi"),  # forgotten when it is closed
+    ):
+        _opened(name).close()
 
 
 def dataset_grid(dataset: rasterio.DatasetReader) -> Grid:

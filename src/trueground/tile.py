@@ -8,22 +8,28 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from trueground.engine import Engine, Progress, Serial
 from trueground.fingerprint import sha256
 from trueground.grid import Grid, Window
 from trueground.raster import Raster
+from trueground.surface import OfSource
 from trueground.writer import write
 
 CHECKSUM = "sha256"
+FOLDER = "tiles"
 Tile = dict[str, Any]
 """What is known of a tile: its checksum, and what was counted in it."""
 
 
+def tile_name(window: Window, size: int) -> str:
+    """Return the name of a tile, in the folder of all."""
+    return f"{FOLDER}/r{window.row // size:04d}_c{window.col // size:04d}.tif"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Part(OfSource):
     """The pixels of a window of a raster, as a raster."""
 
     source: Raster
@@ -32,21 +38,6 @@ class Part:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "grid", self.source.grid.crop(self.window))
-
-    @property
-    def count(self) -> int:
-        """Bands of the source."""
-        return self.source.count
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the source."""
-        return self.source.dtype
-
-    @property
-    def nodata(self) -> float | None:
-        """That of the source."""
-        return self.source.nodata
 
     def read(self, window: Window) -> NDArray[Any]:
         """Return a window, counted from the part's own first pixel."""
@@ -63,7 +54,9 @@ class TileMaker:
     """Writes tiles, wherever it is sent."""
 
     raster: Raster
-    paths: Mapping[Window, Path]
+    folder: Path
+    size: int
+    """Edge of a tile [px]."""
     block_size: int
     options: Mapping[str, Any]
     """What else `writer.write` is told."""
@@ -78,7 +71,10 @@ class TileMaker:
         self, window: Window, *, engine: Engine | None, progress: Progress | None = None
     ) -> Tile:
         """Write the tile of a window, its blocks computed by an engine."""
-        part, path = Part(source=self.raster, window=window), self.paths[window]
+        part, path = (
+            Part(source=self.raster, window=window),
+            self.folder / tile_name(window, self.size),
+        )
         write(
             part,
             path,

@@ -23,14 +23,17 @@ from trueground.lock import locked
 from trueground.metadata import Metadata
 from trueground.raster import Raster
 from trueground.secret import without_secrets
-from trueground.tile import CHECKSUM, Tile, TileMaker
+from trueground.tile import CHECKSUM, FOLDER, Tile, TileMaker, tile_name
 from trueground.vrt import vrt_text
 from trueground.writer import Compression, check_output, compression, write_text
 
 MANIFEST = "manifest.json"
-FOLDER = "tiles"
 _FORMAT = "trueground tiles 3"
 _SAVED_EVERY = 2.0  # s between two manifests, where tiles are quick
+_SEEN_WITHIN, _LOOK_EVERY = (
+    60.0,
+    0.5,
+)  # s, until each computer of a shared file system sees what another wrote
 _PART = re.compile(r"\.r\d+_c\d+\.[0-9a-f]{8}\.part")  # what a process that was killed leaves
 _SMALLEST = 64  # px, edge of a tile
 
@@ -168,7 +171,8 @@ class TileStore:
                 names = {window: name for name, window in windows.items()}
                 maker = TileMaker(
                     raster=raster,
-                    paths={w: self.folder.resolve() / name for w, name in names.items()},
+                    folder=self.folder.resolve(),
+                    size=self.size,
                     block_size=block_size,
                     counted=counted,
                     options={
@@ -177,6 +181,8 @@ class TileStore:
                     },
                 )  # fmt: skip
                 missing = [window for window, name in names.items() if name not in finished]
+                for window in missing:  # what is not whole is none, and none of another's
+                    (self.folder / names[window]).unlink(missing_ok=True)
                 if isinstance(engine, Dask):
                     for window, tile in engine.map(maker, missing):
                         self._require(names[window])
@@ -194,7 +200,12 @@ class TileStore:
         return self.vrt
 
     def _require(self, name: str) -> None:
-        if not (self.folder / name).is_file():
+        """Raise where a tile that a worker has written is not here, also after the time that file systems may take."""
+        until = time.monotonic() + _SEEN_WITHIN
+        while not (self.folder / name).is_file():
+            if time.monotonic() < until:
+                time.sleep(_LOOK_EVERY)
+                continue
             msg = (
                 f"a worker has written {name}, and it is not in {self.folder}: all must share that folder, under the "
                 "same name; give one that they share, or leave out --tiles"
@@ -217,8 +228,7 @@ class TileStore:
     def _windows(self, grid: Grid) -> Iterator[tuple[str, Window]]:
         """Yield the names of all tiles, in this folder, and their pixels."""
         for block in grid.blocks(self.size):
-            row, col = block.core.row // self.size, block.core.col // self.size
-            yield f"{FOLDER}/r{row:04d}_c{col:04d}.tif", block.core
+            yield tile_name(block.core, self.size), block.core
 
     def _begun(
         self, raster: Raster, *, driver: str, compress: Compression, nodata: float | None

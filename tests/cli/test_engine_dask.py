@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -145,3 +146,51 @@ def _is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+JOB = """\
+[job]
+output = "results"
+engine = "dask"
+workers = 2
+
+[[scene]]
+name = "a"
+reference = "reference.tif"
+moving = "moving.tif"
+steps = ["align", "diff"]
+diff.b = "{align}"
+
+[[scene]]
+name = "b"
+reference = "reference.tif"
+moving = "far.tif"
+steps = ["align"]
+
+[[scene]]
+name = "c"
+reference = "reference.tif"
+moving = "moving.tif"
+steps = ["diff"]
+"""
+
+
+@pytest.mark.filterwarnings("ignore:neither DEM declares")
+def test_the_steps_of_a_job_share_a_cluster_until_one_fails(scene, tmp_path, monkeypatch, capsys):
+    from trueground.cli.main import run as run_here
+    from trueground.cluster import connection
+
+    made, start = [], connection._processes
+
+    def started(distributed, workers):
+        made.append(start(distributed, workers))
+        return made[-1]
+
+    monkeypatch.setattr(connection, "_processes", started)
+    for name in ("reference.tif", "moving.tif", "far.tif"):
+        shutil.copy(scene / name, tmp_path / name)
+    (tmp_path / "job.toml").write_text(JOB)
+    assert run_here(["run", str(tmp_path / "job.toml")]) == 1  # b does not overlap
+    assert "1 of 3 scenes failed: b" in capsys.readouterr().err
+    assert len(made) in (1, 2)
+    assert {c.client.status for c in made} == {"closed"}

@@ -225,7 +225,7 @@ main(large)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the addresses of a process")
-@pytest.mark.parametrize("job", ["align", "ortho", "diff", "apply to .zarr"])
+@pytest.mark.parametrize("job", ["align", "align --blocks", "ortho", "diff", "apply to .zarr"])
 def test_too_little_memory(large: Path, here: Path, job: str) -> None:
     """Wherever the data take too much: one line of error, and nothing half-written; or there was enough."""
     small = dict(JOBS, ortho=JOBS["ortho, image"])[job.replace("apply to .zarr", "align -o .zarr")]

@@ -15,6 +15,7 @@ import pytest
 import rasterio
 
 from cli_scene import Run
+from trueground.secret import without_secrets
 
 SERVER = Path(__file__).parents[1] / "range_server.py"
 SECRETS = "X-Amz-Signature=s3cr3t&access_token=s3cr3t"
@@ -32,7 +33,7 @@ def served(folder: Path, mode: str = "plain") -> Iterator[str]:
             server.kill()
 
 
-@pytest.mark.parametrize("mode", ["plain", "slow", "busy", "broken"])
+@pytest.mark.parametrize("mode", ["plain", "slow", "busy", "broken", "dropped"])
 def test_a_remote_file_is_read_as_a_local_one(
     scene: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
 ) -> None:
@@ -92,3 +93,105 @@ def test_credentials_are_nowhere(scene: Path, run: Run, tmp_path: Path) -> None:
         assert b"s3cr3t" not in path.read_bytes(), path
     with rasterio.open(out / "a.tif") as file:
         assert "Signature=***" in str(file.tags())
+
+
+# ---------------------------------------------------------------------------- S3
+
+
+@pytest.fixture
+def bucket(scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A bucket `scenes` with the scene's files, on a server that asks for signed requests."""
+    folder = tmp_path / "s3"
+    folder.mkdir()
+    (folder / "scenes").symlink_to(scene)
+    with served(folder, "signed") as address:
+        settings = {
+            "AWS_S3_ENDPOINT": address.removeprefix("http://"), "AWS_HTTPS": "NO", "AWS_VIRTUAL_HOSTING": "FALSE",
+            "AWS_ACCESS_KEY_ID": "known", "AWS_SECRET_ACCESS_KEY": "s3cr3tKey", "AWS_SESSION_TOKEN": "s3cr3tToken",
+            "AWS_REGION": "eu-west-1", "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "none",
+        }  # fmt: skip
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        yield
+
+
+@pytest.mark.usefixtures("bucket")
+@pytest.mark.parametrize("place", ["s3://scenes", "/vsis3/scenes"])
+def test_a_bucket_is_read_as_a_folder(
+    scene: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    inputs = "reference.tif", "moving.tif"
+    done = run("diff", *(f"{place}/{n}" for n in inputs), "-o", "out/remote.tif")
+    assert done.returncode == 0, done.stderr
+    assert run("diff", *inputs, "-o", "out/local.tif").returncode == 0
+    here, there = (rasterio.open(tmp_path / f"{n}.tif").read() for n in ("local", "remote"))
+    np.testing.assert_array_equal(there, here)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "stranger")
+    done = run("diff", f"{place}/reference.tif", "moving.tif", "-o", "out/d.tif")
+    assert done.returncode == 1
+    assert done.stderr.count("error: ") == 1
+    assert f"{place}/reference.tif is not a raster that GDAL can read" in done.stderr
+
+
+@pytest.mark.usefixtures("bucket")
+def test_keys_of_a_bucket_are_nowhere(run: Run, tmp_path: Path) -> None:
+    out, s3 = tmp_path, "s3://scenes"
+    (out / "job.toml").write_text(
+        f"""[job]
+output = "job"
+[[scene]]
+name = "a"
+reference = "{s3}/reference.tif"
+moving = "{s3}/moving.tif"
+image = "{s3}/image.tif"
+steps = ["align", "ortho", "diff", "report"]
+align.transform = "shift.json"
+ortho.dem = "{{align}}"
+ortho.heights = "ellipsoid"
+ortho.resolution = 5
+"""
+    )
+    told = ""
+    for words in (
+        ("run", out / "job.toml"),
+        ("ortho", f"{s3}/image.tif", "--dem", f"{s3}/reference.tif", "--heights", "ellipsoid", "-o", out / "tiles",
+         "--tiles", "512", "--verbose"),
+        ("diff", f"{s3}/reference.tif", f"{s3}/moving.tif", "-o", out / "d.tif", "--cog", "--verbose"),
+        ("info", f"{s3}/reference.tif"),
+        ("diff", f"{s3}/reference.tif", f"{s3}/none.tif", "-o", out / "e.tif", "--verbose"),
+    ):  # fmt: skip
+        done = run(*words)
+        assert done.returncode == ("none.tif" in str(words)), done.stderr
+        told += done.stdout + done.stderr
+    assert "s3cr3t" not in told
+    written = [Path(folder) / name for folder, _, names in os.walk(out) for name in names]
+    assert {p.name for p in written} >= {
+        "run.json",
+        "step.json",
+        "align.html",
+        "manifest.json",
+        "d.tif",
+    }
+    for path in written:
+        assert b"s3cr3t" not in path.read_bytes(), path
+    with rasterio.open(out / "d.tif") as file:
+        assert f"{s3}/reference.tif" in str(file.tags())
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("https://me:p@ss@host/a.tif", "https://***@host/a.tif"),
+        ("https://me:word@host/a@b.tif?x=1@2", "https://***@host/a@b.tif?x=1@2"),
+        ("s3://AK:SK@bucket/a.tif", "s3://***@bucket/a.tif"),
+        ("/vsicurl?url=https%3A%2F%2Fh%2Fa%3Ftoken%3Dab%26x%3D1&header.Authorization=Bearer%20x",
+         "/vsicurl?url=https%3A%2F%2Fh%2Fa%3Ftoken%3D***%26x%3D1&header.Authorization=***"),
+        ("/vsiaz/a?sv=2020&sig=a%2Bb%3D&se=1", "/vsiaz/a?sv=2020&sig=***&se=1"),
+        ("PG:dbname=a password=word host=h", "PG:dbname=a password=*** host=h"),
+        ("PG:dbname=a password='two words'", "PG:dbname=a password=***"),
+        ("MYSQL:db,password=word,port=1", "MYSQL:db,password=***,port=1"),
+        ("see http://h/x@y", "see http://h/x@y"),
+    ],
+)  # fmt: skip
+def test_what_is_secret_in_a_name(name: str, shown: str) -> None:
+    assert without_secrets(name) == shown

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pretend_commands import PretendCommands, files_below
+from pretend_commands import JOB, PretendCommands, files_below
 from trueground.errors import WriteError
 from trueground.jobs import Outcome, RunRecord, StepRecord, plan, read_job, run_job
 from trueground.jobs.record import read_record
@@ -258,3 +259,63 @@ def test_a_record_that_is_none_is_no_record(tmp_path_factory, junk, key):
         assert found is None or isinstance(found.to_dict(), dict)
     (folder / "step.json").write_bytes(b"\xff\x00{")
     assert read_record(folder) is None
+
+
+@pytest.mark.parametrize("name", ["index.html", "run.json"])
+def test_pages_of_somebody_else_are_not_replaced(edit, tmp_path, name):
+    (tmp_path / name).write_text('{"mine": 1}')
+    path = edit(('"results"', '"."'))
+    with pytest.raises(WriteError, match=f"{name} is not of a run of a job"):
+        run(path)
+    assert (tmp_path / name).read_text() == '{"mine": 1}'
+    (tmp_path / name).unlink()
+    run(path)
+    assert statuses(run(path)) == [["reused"] * 3, ["reused"] * 2]
+
+
+def test_ended_while_a_folder_was_emptied(edit, tmp_path, monkeypatch):
+    """Whatever is left of a step belongs to the job, so that it goes on."""
+    run(edit())
+    removed, unlink = [], Path.unlink
+
+    def ended(self, *args, **kwargs):
+        if "north/align" in str(self) and not self.name.startswith("."):
+            if len(removed) == 2:
+                raise KeyboardInterrupt
+            removed.append(self.name)
+        unlink(self, *args, **kwargs)
+
+    path = edit(('"shift.json"', '"s.json"'))
+    monkeypatch.setattr(Path, "unlink", ended)
+    with pytest.raises(KeyboardInterrupt):
+        run(path)
+    monkeypatch.undo()
+    assert len(removed) == 2
+    assert (tmp_path / "results/north/align/step.json").exists()
+    assert statuses(run(path))[0] == ["done", "reused", "reused"]
+
+
+def test_many_scenes_are_asked_about_and_recorded_a_few_times(edit, monkeypatch):
+    head, scene = (
+        JOB[: JOB.index("[[scene]]")],
+        JOB[JOB.index("[[scene]]") : JOB.rindex("[[scene]]")],
+    )
+    path = edit(text=head + "".join(scene.replace("north", f"n{k}") for k in range(30)))
+    asked, written = [], []
+    bound, write = PretendCommands._bound, RunRecord.write
+
+    def slow(self, folder):
+        written.append(sum(s.status == "done" for s in self.scenes))
+        time.sleep(0.02)
+        write(self, folder)
+
+    monkeypatch.setattr(
+        PretendCommands, "_bound", lambda self, w: asked.append(w[0]) or bound(self, w)
+    )
+    monkeypatch.setattr(RunRecord, "write", slow)
+    commands = PretendCommands()
+    job = read_job(path, commands=commands)
+    assert sorted(asked) == ["align", "diff", "ortho"]
+    run_job(job, commands=commands)
+    assert written[-1] == 30
+    assert len(written) < 45  # of 90 steps

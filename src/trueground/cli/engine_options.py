@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from trueground.cli.console import console
 
 if TYPE_CHECKING:
+    from trueground.cluster import Dask
     from trueground.engine import Engine
 
 
@@ -67,9 +68,37 @@ class EngineOptions:
         if not console.verbose:  # what matters of it is raised
             for name in ("distributed", "tornado", "asyncio"):
                 logging.getLogger(name).setLevel(logging.CRITICAL)
-        with contextlib.ExitStack() as stack:
+        key = (self.engine, self.workers)
+        made: Engine | Dask | None = None if _shared is None else _shared.pop(key, None)
+        if isinstance(made, Dask) and made.client.status != "running":  # it has gone meanwhile
+            made.close(at_once=True)
+            made = None
+        if made is None:
             with console.timed("engine"):
                 made = engine_named(self.engine, self.workers)
-            if isinstance(made, Dask):
-                stack.enter_context(made)
+        if not isinstance(made, Dask):
             yield made
+            return
+        with contextlib.ExitStack() as stack:
+            stack.push(made)
+            yield made
+            if _shared is not None and made.client.status == "running":
+                stack.pop_all()
+                _shared[key] = made
+
+
+_shared: dict[tuple[str, int], Dask] | None = None
+"""Clusters that wait for the next command, by engine and workers; None where each command has its own."""
+
+
+@contextlib.contextmanager
+def clusters_shared() -> Iterator[None]:
+    """Let commands that are run one after the other in this process share clusters; one that failed closes its own."""
+    global _shared  # noqa: PLW0603 (of the process, as its standard output is)
+    _shared = {}
+    try:
+        yield
+    finally:
+        left, _shared = _shared, None
+        for made in left.values():
+            made.close()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import re
 
 from cyclopts.exceptions import CycloptsError
 
 from trueground.errors import TruegroundError
 
+_NUL = re.compile(r"embedded null (byte|character)")
+_MEMORY = "out of memory; use fewer threads (--threads) or a machine with more"
 # What is said of threads and libraries for which there is no memory.
 _NO_MEMORY = re.compile(
     r"can't start new thread|failed to map segment|[Cc]annot allocate memory|not enough memory"
@@ -18,13 +21,30 @@ def said_of(error: Exception) -> str:
     """Return what is wrong and what to do about it."""
     if isinstance(error, CycloptsError | TruegroundError):
         return str(error).strip()
-    if isinstance(error, FileNotFoundError):
-        return f"{error.filename or error} does not exist; check its path"
     if isinstance(error, OSError):
-        place = f"{error.filename}: " if error.filename else ""
-        return f"{place}{error.strerror or error}; check permissions and free space"
+        return _of_system(error)
     if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)) is not None:
-        return "out of memory; use fewer threads (--threads) or a machine with more"
+        return _MEMORY
     if isinstance(error, RecursionError):
         return "an input is nested too deeply to be read; is it damaged?"
-    return f"{type(error).__name__}: {error}; run again with --verbose for the traceback, and please report it"
+    return _of_name(error) or (
+        f"{type(error).__name__}: {error}; run again with --verbose for the traceback, and please report it"
+    )
+
+
+def _of_system(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"{error.filename or error} does not exist; check its path"
+    if error.errno == errno.ENOMEM:
+        return _MEMORY
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{error.strerror or error}; check permissions and free space"
+
+
+def _of_name(error: Exception) -> str | None:
+    """Return what is wrong with a name that the system, or GDAL, cannot be given; None of another error."""
+    if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:
+        return f"{error.object!a}: a name whose bytes are no UTF-8 cannot be given to GDAL; rename the file"
+    if isinstance(error, ValueError) and _NUL.fullmatch(str(error)) is not None:
+        return "a name holds the character NUL, which no file's name can; take it out"
+    return None

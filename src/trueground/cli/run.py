@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trueground.cli.console import console, say_error
-from trueground.cli.options import Flag, OptionalOutput
+from trueground.cli.drawn_table import print_table
+from trueground.cli.engine_options import clusters_shared
+from trueground.cli.options import Flag, OptionalOutput, refused
 from trueground.secret import without_secrets
 
 if TYPE_CHECKING:
     from trueground.jobs import Plan, RunRecord, Scene, StepRecord
 
-_FAILED, _USAGE = 1, 2
+_FAILED = 1
 _LONGEST = 70  # characters of a result in the table
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
@@ -21,7 +22,9 @@ _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 def run(job: Path, /, *, output: OptionalOutput = None, dry_run: Flag = False) -> None:
     """Run the steps of many scenes, as a job file says; what was done before and still holds is reused.
 
-    Example: `trueground run survey.toml`, and before it `trueground run survey.toml --dry-run`
+    Example: `trueground run survey.toml`
+
+    Example, what would be done: `trueground run survey.toml --dry-run`
 
     A job file is TOML. Each `[[scene]]` has a name, its inputs and its steps, which are commands: align, apply, refine,
     ortho, diff, uncertainty, and report for their pages. Parameters have the names of their options:
@@ -60,13 +63,12 @@ def run(job: Path, /, *, output: OptionalOutput = None, dry_run: Flag = False) -
     try:
         read = read_job(job, commands=commands, folder=output)
     except JobError as faults:
-        for fault in faults.faults:
-            say_error(str(fault))
-        raise SystemExit(_USAGE) from None
+        raise refused(faults) from None
     if dry_run:
         _print_plan(plan(read, commands=commands))
         return
-    done = run_job(read, commands=commands, told=_tell)
+    with clusters_shared():
+        done = run_job(read, commands=commands, told=_tell)
     _print_summary(done)
     console.note(f"wrote {read.folder / 'run.json'}, {read.folder / 'index.html'}")
     if done.failed:
@@ -123,19 +125,7 @@ def _print_summary(done: RunRecord) -> None:
             seconds = f"{step.seconds:.1f}" if step.seconds else ""
             rows.append((scene.name, step.step, step.status, seconds, warned, cut))
     columns = ("scene", "step", "status", "seconds", "warnings", "result")
-    if sys.stdout.isatty():
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(*columns, box=None, header_style="bold", pad_edge=False)
-        for row in rows:
-            table.add_row(*map(Text, row))
-        Console().print(table)
-        return
-    widths = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
-    for row in (columns, *rows):
-        print("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip())
+    print_table(columns, rows, left=("step", "status", "result"))
 
 
 def _bytes(number: float) -> str:

@@ -8,6 +8,7 @@ import shlex
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from inspect import BoundArguments
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from cyclopts import Argument
@@ -17,6 +18,7 @@ from trueground.cli.console import console
 from trueground.cli.failures import said_of
 from trueground.errors import InputError, TruegroundError
 from trueground.jobs import Complaint, Extent, Outcome
+from trueground.jobs.kinds import KINDS
 
 if TYPE_CHECKING:
     from cyclopts import App
@@ -30,15 +32,30 @@ class StepCommands:
     def __init__(self, app: App) -> None:
         self._app = app
         self._known: dict[str, dict[str, Argument]] = {}
+        self._names: dict[str, dict[str, str]] = {}
+        self._fine: set[str] = set()  # what commands have not complained of
 
     def parameters(self, command: str) -> dict[str, str]:
         """Return all names of a command's parameters, and the first name of each."""
+        if command not in self._names:
+            self._names[command] = {
+                name: first
+                for first, argument in self._arguments(command).items()
+                for name in map(_key, argument.names)
+                if not name.startswith("-")
+            }
+        return self._names[command]
+
+    def options(self, command: str) -> dict[str, str]:
+        """Return the same of those parameters that are options."""
+        own = self._arguments(command)
         return {
-            name: first
-            for first, argument in self._arguments(command).items()
-            for name in map(_key, argument.names)
-            if not name.startswith("-")
+            k: v for k, v in self.parameters(command).items() if not own[v].field_info.is_positional
         }
+
+    def shape_fault(self, command: str, name: str, value: Any) -> str | None:
+        """Return why a value has not as many items as a parameter takes."""
+        return _shape_fault(name, value, self._arguments(command)[name])
 
     def _arguments(self, command: str) -> Mapping[str, Argument]:
         if command not in self._known:
@@ -71,12 +88,15 @@ class StepCommands:
         """Return the first reason why a command cannot be run with such values."""
         arguments = self._arguments(command)
         for name, value in values.items():
-            found = _shape_fault(name, value, arguments[name])
+            found = self.shape_fault(command, name, value)
             if found is not None:
                 return Complaint(name, found)
         for name, argument in arguments.items():  # words could not tell which of them is missing
             if argument.field_info.is_positional and argument.required and name not in values:
                 return Complaint(name, f"{command} needs {name}", is_missing=True)
+        alike = _alike(command, values)
+        if alike in self._fine:
+            return None
         try:
             self._bound(self.words(command, values))
         except CycloptsError as error:
@@ -85,7 +105,10 @@ class StepCommands:
             return Complaint(key if key in arguments else None, said_of(error), missing)
         except Exception as error:  # of a type that a value was brought into
             return Complaint(None, said_of(error))
-        return _value_fault(command, values)
+        wrong = _value_fault(command, values)
+        if wrong is None:
+            self._fine.add(alike)
+        return wrong
 
     def run(self, words: Sequence[str]) -> Outcome:
         """Run a command; what it prints as results is caught, and so are its warnings."""
@@ -147,6 +170,19 @@ class StepCommands:
         _, bound, _ = self._app.parse_args(list(words), exit_on_error=False, print_error=False)
         bound.apply_defaults()
         return bound
+
+
+def _alike(command: str, values: Mapping[str, Any]) -> str:
+    """Return what parameters share that a command judges alike: of files their endings, of others all."""
+    kind = KINDS.get(command)
+    files = frozenset() if kind is None else kind.inputs | kind.outputs
+
+    def seen(name: str, value: Any) -> Any:
+        if isinstance(value, list):
+            return [seen(name, v) for v in value]
+        return PurePath(str(value)).suffix if name in files else value
+
+    return repr((command, sorted((n, seen(n, v)) for n, v in values.items())))
 
 
 def _key(name: str) -> str:

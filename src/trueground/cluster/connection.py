@@ -11,7 +11,7 @@ import socket
 from dataclasses import dataclass
 from typing import Any
 
-from trueground.cluster.worker import about, this
+from trueground.cluster.worker import about, this, unlike
 from trueground.errors import InputError
 
 _ADDRESS = re.compile(r"(dask|tcp|tls)://((?:\[[0-9a-fA-F:]+\]|[^\s:/\[\]]+):[0-9]{1,5})/?")
@@ -161,6 +161,19 @@ def _checked(made: Connection, wait: float) -> Connection:
             f"'dask worker {client.scheduler.address}', or wait for those that were asked for"
         )
         raise InputError(msg) from error
+    answers = check_alike(client)
+    direct = all(_is_reached(worker) for worker in answers[:1])
+    return Connection(client, made.cluster, made.is_own, direct=direct)
+
+
+def check_alike(client: Any) -> list[str]:
+    """Return the addresses of all workers, each of which is ready then.
+
+    Raises
+    ------
+    InputError
+        Where one does not answer, or is made of something else than this process.
+    """
     own = this()
     try:
         answers = client.run(about, on_error="return")
@@ -174,15 +187,10 @@ def _checked(made: Connection, wait: float) -> Connection:
                 f"{own.trueground} there"
             )
             raise InputError(msg)
-        for name, here, there in zip(own._fields, own, said, strict=True):
-            if here != there:
-                msg = (
-                    f"the worker {worker} has {name} {there}, and this process {here}: they must be the same; install "
-                    "one version on all"
-                )
-                raise InputError(msg)
-    direct = all(_is_reached(worker) for worker in list(answers)[:1])
-    return Connection(client, made.cluster, made.is_own, direct=direct)
+        found = unlike(own, said, worker)
+        if found is not None:
+            raise InputError(found)
+    return list(answers)
 
 
 def _is_reached(worker: str) -> bool:

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trueground.cluster.connection import Connection
+from trueground.cluster.connection import Connection, check_alike
 from trueground.cluster.shipped import Shipped, packed
-from trueground.cluster.worker import Answers, compute
+from trueground.cluster.worker import Answers, compute, this
 from trueground.engine import place_of
-from trueground.errors import BlockError
+from trueground.errors import BlockError, TruegroundError
 from trueground.findings import enter
 from trueground.grid import Window
 
@@ -43,12 +43,18 @@ class _Task:
     """Of the first of them."""
     windows: tuple[Window, ...]
     sent: Any
-    """None while it waits for one that is tried alone."""
+    """None while it waits for one that is tried alone, or to be the first of those."""
     coming: concurrent.futures.Future[Answers | None] | None = None
     deaths: int = 0
     """Of workers that had it."""
     is_alone: bool = False
-    """Whether it was tried with no other under way."""
+    """Whether it is tried with no other under way, by one worker."""
+    worker: str = ""
+    """That is to do it alone; any where it is empty."""
+
+
+class _WorkerDied(Exception):  # noqa: N818 (an answer, as distributed's KilledWorker)
+    """The worker has gone that was to do a task alone."""
 
 
 class Run:
@@ -110,7 +116,9 @@ class Run:
         self._function, self._parts = None, []
 
     def _fill(self) -> None:
-        """Send as many blocks as may be under way, and call the first ones home."""
+        """Send as many blocks as may be under way, none beside one that is tried alone; call the first ones home."""
+        if self._queue and self._queue[0].is_alone:
+            return
         for task in self._queue:
             if task.sent is None:
                 task.sent = self._sent(task.number, task.windows)
@@ -181,14 +189,14 @@ class Run:
             with contextlib.suppress(Exception):
                 self._client.replicate(self._function, callback_timeout=_SHARED_WITHIN)
 
-    def _sent(self, number: int, windows: tuple[Window, ...]) -> Any:
-        """Send a task."""
+    def _sent(self, number: int, windows: tuple[Window, ...], *, worker: str = "") -> Any:
+        """Send a task, to any worker or to one."""
         if self._function is None:
             self._function = self._send_function()
             self._share()
         return self._client.submit(
-            compute, self._function, windows, key=f"{self._name}-{number}-{next(self._times)}",
-            retries=_TRIES - 1, priority=-number, pure=False,
+            compute, self._function, windows, this(), key=f"{self._name}-{number}-{next(self._times)}",
+            retries=_TRIES - 1, priority=-number, pure=False, workers=[worker] if worker else None,
         )  # fmt: skip
 
     def _send_function(self) -> Any:
@@ -214,10 +222,15 @@ class Run:
 
     def _first(self) -> Answers:
         """Wait for the first task."""
+        from distributed.comm.core import CommClosedError
         from distributed.scheduler import KilledWorker
 
         for lost in itertools.count(1):
             task = self._queue[0]
+            if task.is_alone and task.sent is None:
+                self._look()
+                task.worker = min(self._workers, default="")
+                task.sent = self._sent(task.number, task.windows, worker=task.worker)
             place = place_of(task.windows[0])
             try:
                 return self._waited(task)
@@ -228,18 +241,24 @@ class Run:
                     msg = f"{place} was lost by the Dask cluster {lost} times; run again"
                     raise BlockError(msg) from None
                 self._send_again()
-            except KilledWorker as error:
-                task.deaths += error.allowed_failures + 1
+            except (KilledWorker, _WorkerDied) as error:
+                died = error.last_worker.address if isinstance(error, KilledWorker) else task.worker
+                task.deaths += error.allowed_failures + 1 if isinstance(error, KilledWorker) else 1
                 if task.is_alone and task.deaths >= _TRIES:
                     msg = (
-                        f"{place} failed: {task.deaths} workers died that had it, the last "
-                        f"{error.last_worker.address}; it may need more memory than a worker has: give each more, "
-                        "or start fewer"
+                        f"{place} failed: {task.deaths} workers died that had it, the last {died}; it may need more "
+                        "memory than a worker has: give each more, or start fewer"
                     )
                     raise BlockError(msg) from None
                 self._try_alone(task)
             except BlockError as error:
                 msg = f"{error} (tried {_TRIES} times)"
+                raise BlockError(msg) from error
+            except (TruegroundError, MemoryError, CommClosedError):
+                raise
+            except Exception as error:  # a worker that does not understand what it was sent
+                check_alike(self._client)
+                msg = f"{place} failed: {type(error).__name__}: {error}"
                 raise BlockError(msg) from error
         raise AssertionError
 
@@ -255,6 +274,8 @@ class Run:
                 if task.coming.done():
                     raise
                 self._look()
+                if task.worker and task.worker not in self._workers:
+                    raise _WorkerDied from None
         if answers is not None:
             self._learn(answers, is_awaited=is_awaited)
             return answers
@@ -276,22 +297,27 @@ class Run:
         self._together = max(min(fitting, most), 1)
 
     def _try_alone(self, task: _Task) -> None:
-        """Send the first block by itself: of those that a worker had when it died, it is not known which ended it."""
+        """Have the first blocks tried one by one: of those that a worker had, it is not known which ended it.
+
+        Each is for one worker: a cluster gives to three more, of its own accord, what has ended one.
+        """
         for other in self._queue:
             self._recall(other)
         if self._function is not None and self._function.status == "error":
             self._function = None
-        if len(task.windows) > 1:
-            self._queue.popleft()
-            self._put_back(task.number, [(window,) for window in task.windows])
-        else:
-            task.sent, task.is_alone = self._sent(task.number, task.windows), True
+        self._queue.popleft()
+        deaths = min(task.deaths, _TRIES - 1)
+        alone = [
+            _Task(task.number + k, (window,), None, deaths=deaths, is_alone=True)
+            for k, window in enumerate(task.windows)
+        ]
+        self._queue.extendleft(reversed(alone))
 
     def _send_again(self) -> None:
         """Send all that is under way once more: the workers that had the function's arrays have gone."""
         self._function, self._parts = None, []
         for task in self._queue:
-            is_held_back = task.sent is None
+            is_held_back = task.sent is None or task.is_alone
             self._recall(task)
             if not is_held_back:
                 task.sent = self._sent(task.number, task.windows)

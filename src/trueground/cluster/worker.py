@@ -6,7 +6,6 @@ A worker imports this module before any kernel, so that it can say where its ker
 from __future__ import annotations
 
 import contextlib
-import glob
 import platform
 import shutil
 import socket
@@ -20,13 +19,14 @@ from typing import Any, NamedTuple
 from trueground import __version__
 from trueground.cluster.shipped import Shipped
 from trueground.engine import guarded
-from trueground.errors import BlockError, TruegroundError, WriteError
+from trueground.errors import BlockError, InputError, TruegroundError, WriteError
 from trueground.findings import Finding, collected
 from trueground.grid import Window
 from trueground.lock import locked
 
 _SLOTS = 256  # processes of one computer with kernels of their own
 _SLOTS_IN = "workers"
+_NO_KERNELS = {"trueground.kernels._code_files"}
 _open = contextlib.ExitStack()  # the lock of this process's slot, until it ends
 _ready = threading.Event()
 _once = threading.Lock()
@@ -58,12 +58,16 @@ class About(NamedTuple):
     """Major and minor version: functions are sent as its byte code."""
 
 
-def compute(shipped: Shipped, windows: Sequence[Window]) -> Answers:
+def compute(shipped: Shipped, windows: Sequence[Window], sender: About) -> Answers:
     """Compute some blocks, up to the first that fails; where that is the first of all, raise what may be an accident.
 
-    What is raised is tried again by Dask. Blocks after one that failed are left for another task.
+    What is raised is tried again by Dask. Blocks after one that failed are left for another task. A worker that joined
+    later is asked here whether it is made of the same as the process that sends the work.
     """
     prepare()
+    found = unlike(sender, this(), socket.gethostname())
+    if found is not None:
+        return Answers([Answer(None, [], InputError(found))], 0.0)
     start = time.perf_counter()
     done: list[Answer] = []
     for window in windows:
@@ -89,6 +93,17 @@ def _answer(shipped: Shipped, window: Window) -> Answer:
     return Answer(value, found, None)
 
 
+def unlike(here: About, there: About, worker: str) -> str | None:
+    """Return in what a worker is not like the process that sends the work; None where it is."""
+    for name, own, other in zip(here._fields, here, there, strict=True):
+        if own != other:
+            return (
+                f"the worker {worker} has {name} {other}, and this process {own}: they must be the same; install one "
+                "version on all"
+            )
+    return None
+
+
 def about() -> About:
     """Get this process ready; tell what it is made of."""
     prepare()
@@ -107,7 +122,9 @@ def prepare() -> None:
     with _once:
         if not _ready.is_set():
             # Where kernels are loaded, this is the process that sends the work, or has been told otherwise.
-            if not any(name.startswith("trueground.kernels.") for name in sys.modules):
+            if not any(
+                name.startswith("trueground.kernels.") for name in sys.modules.keys() - _NO_KERNELS
+            ):
                 _keep_kernels_apart()
             import trueground.sampling  # noqa: F401 (with it numba, and the kernels that all need)
 
@@ -115,11 +132,7 @@ def prepare() -> None:
 
 
 def _keep_kernels_apart() -> None:
-    """Give this process a folder of its own for compiled kernels.
-
-    numba's index of what is compiled is no match for two processes that write it at once: one would load the other's
-    code. The folder is kept for the processes that come after.
-    """
+    """Give this process a folder of its own for compiled kernels, which is kept for the processes that come after."""
     from trueground import kernels
 
     folder = _slot(kernels.CACHE_FOLDER)
@@ -146,16 +159,13 @@ def _slot(shared: Path) -> Path | None:
 
 
 def _copy_kernels(source: Path, target: Path) -> None:
-    """Take over what was compiled here before: all that is known of a kernel, where nothing is yet.
+    """Take over what was compiled here before."""
+    from trueground.kernels._code_files import ENDING
 
-    The index goes first, so that what it names is there and no older.
-    """
-    for index in sorted(source.rglob("*.nbi")):
-        place = target / index.relative_to(source)
-        if _SLOTS_IN in index.relative_to(source).parts or place.exists():
+    for code in sorted(source.rglob(f"*{ENDING}")):
+        place = target / code.relative_to(source)
+        if _SLOTS_IN in code.relative_to(source).parts or place.exists():
             continue
         with contextlib.suppress(OSError):
             place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(index, place)
-            for code in index.parent.glob(f"{glob.escape(index.stem)}.*.nbc"):
-                shutil.copyfile(code, place.with_name(code.name))
+            shutil.copyfile(code, place)

@@ -10,6 +10,7 @@ from trueground.errors import WriteError
 
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._ +-]*[A-Za-z0-9_+-])?")
 _MOST = 120  # characters, so that temporary names beside it fit in 255
+_LONGEST = 1000  # characters of a folder's path: systems take some thousands bytes with all that lies in it
 _TAKEN = ("step.json", "run.json", "index.html", "nul", "con", "aux", "prn")
 
 
@@ -34,8 +35,10 @@ def name_fault(name: object, *, dots: bool = True) -> str | None:
 def folder_fault(text: str, beside: Path) -> str | None:
     """Return why the output folder that a job file names is none that it may name; None where it may."""
     parts = PurePosixPath(text).parts
-    if not text.strip() or "\0" in text:
+    if not text.strip():
         return "must name a folder"
+    if len(text) > _LONGEST or any(len(part) > _MOST for part in parts):
+        return f"must be made of names of {_MOST} characters at most, {_LONGEST} in all"
     if PurePosixPath(text).is_absolute() or PureWindowsPath(text).drive or "\\" in text:
         return "must be a path from the job file's folder; an absolute one is given with -o on the command line"
     if ".." in parts or text.startswith("~"):

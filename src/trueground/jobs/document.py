@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trueground.errors import InputError
+from trueground.jobs.hints import shown
 from trueground.jobs.toml_places import Path as KeyPath
 from trueground.jobs.toml_places import Place, Places
 
@@ -52,7 +54,7 @@ class Document:
         Raises
         ------
         JobError
-            Where it is no TOML.
+            Where it is no TOML, or holds texts that no path and no option can be.
         InputError
             Where it cannot be read.
         """
@@ -67,11 +69,29 @@ class Document:
             raise JobError([fault]) from error
         except ValueError as error:  # also of whole numbers with thousands of digits
             raise JobError([_syntax_fault(file, text, error)]) from error
-        return cls(file=file, data=data, places=places)
+        read = cls(file=file, data=data, places=places)
+        unprintable = list(read._unprintable(data, ()))
+        if unprintable:
+            raise JobError(unprintable)
+        return read
 
     def fault(self, text: str, path: KeyPath, *, key: bool = False) -> Fault:
         """Return what is wrong with a value, or with its key."""
         return Fault(self.file, self.places.of(path, key=key), text)
+
+    def _unprintable(self, found: Any, at: KeyPath) -> Iterator[Fault]:
+        """Yield what is wrong with texts that hold control characters: NUL, line feeds and the like."""
+        wrong = "holds a character that cannot be printed; take it out"
+        if isinstance(found, str) and not found.isprintable():
+            yield self.fault(f"{shown(found)} {wrong}", at)
+        elif isinstance(found, dict):
+            for key, value in found.items():
+                if not key.isprintable():
+                    yield self.fault(f"the key {shown(key)} {wrong}", (*at, key), key=True)
+                yield from self._unprintable(value, (*at, key))
+        elif isinstance(found, list):
+            for number, value in enumerate(found):
+                yield from self._unprintable(value, (*at, number))
 
 
 def _text_of(file: Path) -> str:

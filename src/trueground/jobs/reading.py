@@ -60,8 +60,8 @@ class _Reader:
         self._known(self._data, _TOP, where="a job file")
         self._known(self._job, _JOB, where="[job]", at=("job",))
         name = self._job.get("name", self._file.stem)
-        if not isinstance(name, str) or not name.isprintable():
-            self._faults.add(f"name = {shown(name)}: must be a text on one line", ("job", "name"))
+        if not isinstance(name, str):
+            self._faults.add(f"name = {shown(name)}: must be a text", ("job", "name"))
         tables = self._data.get("scene", [])
         if (
             not isinstance(tables, list)
@@ -197,7 +197,7 @@ class _Reader:
         for setting in (s for step in steps for s in step.settings.values()):
             written, values = _listed(setting.written), _listed(setting.value)
             for name, value in zip(written, values, strict=True):
-                if not isinstance(value, str) or str(name).startswith("{") or "\0" in value:
+                if not isinstance(value, str) or str(name).startswith("{"):
                     continue
                 if folders & set(Path(os.path.realpath(value)).parents):
                     text = "lies in the folder of a step; name an output as {step}, or copy it elsewhere"

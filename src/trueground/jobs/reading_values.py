@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trueground.file_raster import is_local
 from trueground.jobs.containment import name_fault
 from trueground.jobs.given import Faults
 from trueground.jobs.hints import shown
 from trueground.jobs.kinds import HEIGHTS, KINDS, MAIN, Kind
 from trueground.jobs.model import Setting, Step, makes_folder, makes_several
 from trueground.jobs.toml_places import Path as KeyPath
-from trueground.raster import is_local
 
 _REFERENCE = re.compile(r"\{([^{}.]*)(?:\.([^{}]*))?\}(?:/(.*))?")
 _PLAIN = (str, int, float, bool)
@@ -58,7 +58,7 @@ class ValueReader:
 
     def _file(self, name: Any, at: KeyPath) -> str | None:
         """Return the name of a file to read, from here."""
-        if not isinstance(name, str) or not name or not name.isprintable():
+        if not isinstance(name, str) or not name:
             self.faults.add(f"{shown(name)}: must be a text, the name of a file", at)
             return None
         value = self._output_named(name, at) if name.startswith("{") else self._path(name, at)
@@ -112,18 +112,15 @@ class ValueReader:
         items = written if isinstance(written, list) else [written]
         if not all(isinstance(item, _PLAIN) for item in items):
             wrong = "must be a text, a number, true or false, or a list of these"
-        elif any(isinstance(item, str) and not item.isprintable() for item in items):
-            wrong = "holds a character that cannot be printed; take it out"
-        else:
-            return True
-        self.faults.add(f"{name} = {shown(written)}: {wrong}", at)
-        return False
+            self.faults.add(f"{name} = {shown(written)}: {wrong}", at)
+            return False
+        return True
 
 
 def _is_there(path: Path) -> bool:
     try:
         return path.exists()
-    except (OSError, ValueError):  # a name that no file can have
+    except OSError:  # a name that no file can have
         return False
 
 

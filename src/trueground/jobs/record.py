@@ -107,6 +107,14 @@ def read_record(folder: Path) -> StepRecord | None:
     return None
 
 
+def is_run(folder: Path) -> bool:
+    """Tell whether a folder holds the record of a run."""
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        items = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+        return isinstance(items, dict) and {"software", "job", "scenes"} <= items.keys()
+    return False
+
+
 def _parameters(step: Step) -> dict[str, Any]:
     """Return what the job file says of a step, without what changes no result and without passwords."""
     found = {k: s.written for k, s in sorted(step.settings.items()) if k not in ENGINE_KEYS}
@@ -123,6 +131,8 @@ def input_prints(step: Step) -> dict[str, str]:
 def _print_of(path: str) -> str:
     found = raster_fingerprint(path)
     file = Path(path)
+    if not file.name:  # the root of a file system
+        return found
     endings = (_RPC_BESIDE, *_BESIDE.get(file.suffix.lower(), ()))
     beside = [p for e in endings if (p := file.with_suffix(e)).is_file() and p != file]
     if not beside:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import math
 import shutil
 import time
 from collections.abc import Callable
@@ -14,14 +15,16 @@ from trueground.errors import TruegroundError, WriteError
 from trueground.jobs.commands import Commands, Outcome
 from trueground.jobs.containment import check_unlinked
 from trueground.jobs.model import Job, Scene, Step
-from trueground.jobs.page import write_index
+from trueground.jobs.page import INDEX, write_index
 from trueground.jobs.record import (
+    RUN_FILE,
     STEP_FILE,
     RunRecord,
     SceneRecord,
     StepRecord,
     differences,
     input_prints,
+    is_run,
     output_prints,
     read_record,
     reasons,
@@ -30,13 +33,15 @@ from trueground.jobs.sizes import Sizes
 from trueground.lock import locked
 from trueground.report.page import versions
 
+_PAUSE = 20.0  # between two records of a run, in units of the time that the first takes
 Told = Callable[[Scene, StepRecord], None]
 
 
 def run_job(job: Job, *, commands: Commands, told: Told | None = None) -> RunRecord:
     """Run a job, or go on with it.
 
-    `run.json` and `index.html` in the job's folder are up to date after every step.
+    `run.json` and `index.html` in the job's folder are up to date after every step, or soon after where there are
+    very many.
 
     Parameters
     ----------
@@ -50,12 +55,13 @@ def run_job(job: Job, *, commands: Commands, told: Told | None = None) -> RunRec
     Raises
     ------
     WriteError
-        Where the folder cannot be written, or another run writes there.
+        Where the folder cannot be written, another run writes there, or it holds a page of somebody else's.
     KeyboardInterrupt
         Where the user ended it; the records say so.
     """
     _make(job.folder)
     with locked(job.folder):
+        _check_own(job.folder)
         run = _Run(job=job, commands=commands, told=told or (lambda _scene, _record: None))
         return run.go()
 
@@ -67,6 +73,7 @@ class _Run:
     told: Told
     sizes: Sizes = field(init=False)
     record: RunRecord = field(init=False)
+    _save_next: float = field(init=False, default=-math.inf)
 
     def __post_init__(self) -> None:
         self.sizes = Sizes(self.commands)
@@ -90,7 +97,7 @@ class _Run:
         finally:
             if self.record.status == "running":
                 self.record.status = "failed" if self.record.failed else "done"
-            self._save(start)
+            self._save(start, at_end=True)
         return self.record
 
     def _scene(self, scene: Scene, record: SceneRecord, start: float) -> None:
@@ -114,10 +121,16 @@ class _Run:
             self.told(scene, record.steps[number])
             self._save(start)
 
-    def _save(self, start: float) -> None:
-        self.record.seconds = time.perf_counter() - start
+    def _save(self, start: float, *, at_end: bool = False) -> None:
+        """Write what was done so far; of very many scenes not after each step, for that would take longer than they."""
+        begun = time.perf_counter()
+        if begun < self._save_next and not at_end:
+            return
+        self.record.seconds = begun - start
         self.record.write(self.job.folder)
         write_index(self.job, self.record)
+        now = time.perf_counter()
+        self._save_next = now + _PAUSE * (now - begun)
 
     def _step(self, step: Step) -> StepRecord:
         """Do a step, or take its earlier results."""
@@ -166,6 +179,17 @@ def _error(step: Step, record: StepRecord, outcome: Outcome) -> str | None:
     return f"{', '.join(changed)} changed while the step ran: its result may be of both; run again"
 
 
+def _check_own(folder: Path) -> None:
+    """Raise where a run would replace a file of its own two that no run has written."""
+    for name in (RUN_FILE, INDEX):
+        if (folder / name).exists() and not is_run(folder):
+            msg = (
+                f"{folder / name} is not of a run of a job, and would be replaced; give the job another folder, or "
+                "move the file elsewhere"
+            )
+            raise WriteError(msg)
+
+
 def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -191,8 +215,17 @@ def _clear(folder: Path) -> None:
                     "move the folder elsewhere, or delete it"
                 )
                 raise WriteError(msg)
-            shutil.rmtree(folder)
-        folder.mkdir(parents=True)
+            _empty(folder)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         msg = f"the folder {folder} cannot be made anew: {error.strerror}; change its permissions, or delete it"
         raise WriteError(msg) from error
+
+
+def _empty(folder: Path) -> None:
+    """Remove what is in a step's folder, its record last: without it the rest would be nobody's."""
+    for path in sorted(folder.iterdir(), key=lambda p: p.name == STEP_FILE):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()

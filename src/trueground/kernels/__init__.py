@@ -20,6 +20,8 @@ from numba.core import externals
 from numba.core.caching import FunctionCache
 from numba.core.runtime.nrt import rtsys
 
+from trueground.kernels._code_files import ENDING, CodeFiles
+
 COMMAND = "TRUEGROUND_COMMAND"  # set in the environment of a process that is a command of ours
 
 
@@ -30,6 +32,10 @@ class _Cache(FunctionCache):
     names of its run time and of the C library only. What is not found is compiled, and all is brought in by then.
     """
 
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)  # type: ignore[no-untyped-call]
+        self._cache_file = CodeFiles(self._cache_path, self._impl.filename_base, _DIGEST)  # type: ignore[no-untyped-call]
+
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Load the machine code for a signature; None where there is none."""
         rtsys.initialize(target_context)
@@ -38,16 +44,20 @@ class _Cache(FunctionCache):
             return self._load_overload(sig, target_context)  # type: ignore[no-untyped-call]
 
 
-def _cache_folder() -> Path:
-    """Return a writable folder named after the content of all kernels.
-
-    numba notices an edit in the file of a cached function but not in a kernel that it calls, so the
-    key covers them all.
-    """
+def _digest() -> str:
+    """Return what all kernels depend on: numba notices no edit in a kernel that another calls."""
     digest = hashlib.sha256(numba.__version__.encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
-    name = f"kernels-{digest.hexdigest()[:16]}"
+    return digest.hexdigest()[:16]
+
+
+_DIGEST = _digest()
+
+
+def _cache_folder() -> Path:
+    """Return a writable folder named after the content of all kernels."""
+    name = f"kernels-{_DIGEST}"
     home = os.environ.get("XDG_CACHE_HOME")
     base = Path(home) if home else Path("~/.cache").expanduser()
     user = os.getuid() if hasattr(os, "getuid") else "user"
@@ -72,7 +82,7 @@ CACHE_FOLDER = _cache_folder()
 if (
     COMMAND in os.environ
     and sys.stderr.isatty()
-    and next(CACHE_FOLDER.rglob("*.nbi"), None) is None
+    and next(CACHE_FOLDER.rglob(f"*{ENDING}"), None) is None
 ):
     print("compiling kernels, once for each version: some 20 s in all", file=sys.stderr)
 
@@ -110,7 +120,7 @@ def _compiled(
         made: Any = njit(nogil=True, error_model="numpy", fastmath=fastmath, forceinline=inline)(
             function
         )
-        made._cache = _Cache(function)  # type: ignore[no-untyped-call]
+        made._cache = _Cache(function)
         return made  # type: ignore[no-any-return]
     finally:
         settings.CACHE_DIR = before
