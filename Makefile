@@ -11,10 +11,10 @@ PIP   := $(BIN)/python -m pip --disable-pip-version-check install --quiet --only
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check format docs bench clean
+.PHONY: help demo test check format docs bench bench-quick qgis clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: $(STAMP) ## make the synthetic world, align, orthorectify; see demo/report.html
 	$(BIN)/trueground demo demo
@@ -35,12 +35,18 @@ format: $(STAMP) ## format the code and apply safe lint fixes
 docs: $(DOCS) ## build the documentation, gallery included; see site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-bench: $(STAMP) ## run the benchmarks
-	@if [ -f benchmarks/run.py ]; then \
-	    echo "$(BIN)/python benchmarks/run.py"; $(BIN)/python benchmarks/run.py; \
-	else \
-	    echo "no benchmarks yet (benchmarks/run.py does not exist)"; \
-	fi
+# The peers come in environments of their own (.venv-bench); one that cannot be had is said in the tables.
+bench: $(STAMP) ## measure against the peers; see benchmarks/RESULTS.md
+	$(BIN)/python benchmarks/peers.py
+	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/profiles.py
+
+bench-quick: $(STAMP) ## the same, reduced, in ten minutes; see build/bench-quick/
+	$(BIN)/python benchmarks/peers.py
+	$(BIN)/python benchmarks/run.py --quick
+
+qgis: $(BIN)/python ## zip the plugin for QGIS; see build/
+	$(BIN)/python qgis/build.py
 
 clean: ## remove what was built and the demo; keeps .venv
 	rm -rf demo build dist site .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

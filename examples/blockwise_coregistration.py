@@ -16,7 +16,7 @@ import geopandas as gpd
 from trueground import Difference, Threads, open_raster, statistics, write
 from trueground.coreg import Blockwise, NuthKaab
 from trueground.plot import figure, figure_png, plot_dh
-from trueground.plot.blocks import plot_tiles
+from trueground.plot.blocks import plot_all_tiles
 from trueground.samples import world
 from trueground.vectors import OutlineMask
 
@@ -59,7 +59,7 @@ def coregister(
         title = f"Difference {name}: NMAD {error:.2f} m{where}"
         plot_dh(dh, fig.subplots(), limit=limit, hillshade=fixed, outlines=glaciers, title=title)
         (output / f"difference_{name}.png").write_bytes(figure_png(fig))
-    (output / "shifts.png").write_bytes(figure_png(plot_tiles(found)))
+    (output / "shifts.png").write_bytes(figure_png(plot_all_tiles(found)))
     return error_before, error_after
 
 

@@ -19,8 +19,8 @@ from trueground.convergence.grid import pixel_grid
 from trueground.plot import figure, figure_png
 from trueground.plot.convergence import (
     outcome_legend,
-    plot_arrivals,
     plot_contraction,
+    plot_convergence,
     plot_outcomes,
 )
 from trueground.samples import world
@@ -65,7 +65,7 @@ def locate(image: Path, dem: Path, heights: str | None, *, grid: int, output: Pa
     picture = plot_contraction(result, axes[1, 0])
     axes[1, 0].set_title("contraction factor")
     fig.colorbar(picture, ax=axes[1, 0], shrink=0.8)
-    plot_arrivals(result, axes[1, 1])
+    plot_convergence(result, axes[1, 1])
     outcome_legend(result.runs[:2], axes[0, 0])
     (output / "solvers.png").write_bytes(figure_png(fig))
 

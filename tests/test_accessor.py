@@ -9,7 +9,7 @@ from pyproj import CRS
 
 import trueground.accessor
 from known_terrain import dem, grid
-from trueground import Blockwise, NuthKaab, open_raster, read_result, to_xarray
+from trueground import Alignment, Blockwise, NuthKaab, open_raster, read_result, to_xarray
 from trueground.errors import DatumError, InputError
 from trueground.raster import ArrayRaster
 from trueground.terrain import Slope
@@ -96,3 +96,42 @@ def test_names_and_bands_are_kept():
     assert out.dims == ("band", "lat", "lon")
     np.testing.assert_array_equal(out.values, values)
     assert trueground.accessor.TruegroundAccessor(two).raster.count == 2
+
+
+def test_coordinates_of_other_axes_are_kept():
+    """Also where bands come last, and have a name of their own."""
+    day = np.datetime64("2020-07-01")
+    own = array().assign_coords(time=day, band=3)
+    for out in (
+        own.tg.slope(),
+        own.tg.align_to(own),
+        own.tg.to_datum("ellipsoid", heights="egm96"),
+    ):
+        assert out.time.values == day
+        assert out.band.item() == 3
+        assert out.dims == ("y", "x")
+    days = np.array(["2020-07-01", "2021-07-01"], dtype="datetime64[ns]")
+    both = xr.concat([array(), array()], dim=xr.IndexVariable("time", days))
+    out = both.transpose("y", "x", "time").tg.to_grid_of(array())
+    assert out.dims == ("time", "y", "x")
+    np.testing.assert_array_equal(out.time, days)
+    np.testing.assert_array_equal(out.values, both.values)
+
+
+def test_nothing_is_computed_before_it_is_asked_for():
+    import dask.array as da
+
+    def dear(*_, **__):
+        raise AssertionError("it was computed")
+
+    own = array()
+    lazy = da.zeros(own.shape, chunks=64, dtype=np.float32)
+    lazy = own.copy(data=lazy.map_blocks(dear, dtype=np.float32, meta=np.zeros((0, 0), np.float32)))
+    made = [
+        lazy.tg.slope(), lazy.tg.hillshade(), lazy.tg.curvature(), lazy.tg.to_grid_of(own),
+        lazy.tg.to_datum("ellipsoid", heights="egm96"), lazy.tg.apply(Alignment.of_shift(1.0, 2.0, 3.0)),
+    ]  # fmt: skip
+    assert all(m.chunks is not None for m in made)
+    assert all(open_raster(m).grid.crs is not None for m in made)
+    with pytest.raises(AssertionError, match="it was computed"):
+        made[0].compute()

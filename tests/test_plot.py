@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pyproj import CRS
 from shapely.geometry import Polygon, box
 
+from trueground import plot
 from trueground.engine import Serial, Threads
 from trueground.errors import InputError, OverlapError, ProjectionError
 from trueground.grid import Grid, Window
@@ -249,3 +250,102 @@ def test_figures_are_the_same_each_time() -> None:
         return figure_png(fig)
 
     assert one() == one()
+
+
+# What is public -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def drawings():
+    """Every public figure, with what it draws."""
+    from known_blocks import result
+    from trueground import Difference
+    from trueground.convergence import study
+    from trueground.samples import small_dem, small_dems, small_rpc
+
+    reference, moving = small_dems()
+    dh = Difference(first=reference, second=moving)
+    pixels = np.linspace(200.0, 800.0, 4)
+    return {
+        "plot_dh": (dh,),
+        "plot_tiles": (result(),),
+        "plot_shift_field": (result(),),
+        "plot_histogram": (dh,),
+        "plot_convergence": (study(small_rpc(), small_dem(), pixels, pixels),),
+        "plot_residuals": ([0.2, -0.4, 0.1], [0.0, 0.3, -0.3]),
+    }
+
+
+PUBLIC = (
+    "plot_dh",
+    "plot_tiles",
+    "plot_shift_field",
+    "plot_histogram",
+    "plot_convergence",
+    "plot_residuals",
+)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_figures_take_axes_and_return_them(name, drawings):
+    import matplotlib.pyplot as plt
+
+    draw = getattr(plot, name)
+    own = figure(4, 4).subplots()
+    assert draw(*drawings[name], ax=own) is own
+    assert plt.get_fignums() == []  # nothing global was touched
+    try:
+        new = draw(*drawings[name])
+        assert plt.get_fignums() == [new.figure.number]  # pyplot knows it, so notebooks show it
+        if name not in {"plot_dh", "plot_shift_field"}:  # maps have scale bars and no axes
+            assert new.get_xlabel()
+            assert new.get_ylabel()
+        assert drawn(figure_png(new.figure)).std() > 10
+    finally:
+        plt.close("all")
+
+
+def test_colours_reach_as_far_to_both_sides(drawings):
+    tiles = plot.plot_tiles(*drawings["plot_tiles"], figure(4, 4).subplots(), axis="y")
+    values = np.asarray(tiles.images[0].get_array())
+    low, high = tiles.images[0].get_clim()
+    assert (low + high) / 2.0 == pytest.approx(np.nanmedian(values))
+    assert max(high - np.nanmax(values), np.nanmin(values) - low) >= 0.0
+    field = plot.plot_shift_field(*drawings["plot_shift_field"], figure(4, 4).subplots())
+    values = np.asarray(field.images[0].get_array())
+    assert sum(field.images[0].get_clim()) / 2.0 == pytest.approx(np.median(values))
+    ax = plot.plot_residuals(*drawings["plot_residuals"], figure(4, 4).subplots())
+    assert ax.get_xlim()[0] == -ax.get_xlim()[1]
+
+
+@pytest.mark.parametrize(
+    ("size", "written"), [((4.0, 3.0), False), ((9.0, 7.0), True), ((14.0, 9.0), True)]
+)
+def test_numbers_stay_in_their_cells(size, written, drawings):
+    """Also where there are several axes in a figure; where they could not be read, there are none."""
+    fig = figure(*size)
+    ax = fig.subplots(2, 3)[1, 2]
+    plot.plot_tiles(*drawings["plot_tiles"], ax, axis="y")
+    fig.canvas.draw()
+    rows, cols = ax.images[0].get_array().shape
+    cell = ax.bbox.width / cols, ax.bbox.height / rows
+    for text in ax.texts:
+        box = text.get_window_extent()
+        assert box.width < cell[0] * 1.05
+        assert box.height < cell[1] * 1.05
+    assert len(ax.texts) == (rows * cols if written else 0)
+
+
+def test_histogram_of_rasters_is_that_of_their_counts(drawings):
+    (dh,) = drawings["plot_histogram"]
+    ax = plot_histogram(dh, dh, figure(4, 3).subplots(), labels=("one", "two"))
+    values = dh.read(dh.grid.window)[0].astype(np.float64)
+    legend = ax.get_legend()
+    assert legend is not None
+    first, second = (t.get_text() for t in legend.get_texts())
+    assert f"median {np.median(values):.2f} m" in first
+    assert first.removeprefix("one") == second.removeprefix("two")
+    low, high = ax.get_xlim()
+    assert low == -high
+    share = 100.0 * np.mean((values >= low) & (values < high))
+    assert sum(ax.patches[0].get_data().values) == pytest.approx(share, abs=0.1)

@@ -14,7 +14,7 @@ import pytest
 from known_blocks import result
 from trueground.errors import InputError
 from trueground.plot import figure, figure_png
-from trueground.plot.blocks import plot_block_arrows, plot_field, plot_tile_map, plot_tiles
+from trueground.plot.blocks import plot_all_tiles, plot_block_arrows, plot_shift_field, plot_tiles
 from trueground.report.blocks import blockwise_sections
 from trueground.report.page import Page, PicturesSection, TableSection
 
@@ -25,7 +25,7 @@ def found():
 
 
 def test_numbers_and_verdicts_stand_in_the_cells(found):
-    fig = plot_tiles(found)
+    fig = plot_all_tiles(found)
     maps = fig.axes[:3]
     assert [ax.get_title() for ax in maps] == [
         "shift x (east) [m]", "shift y (north) [m]", "shift z (up) [m]",
@@ -47,7 +47,7 @@ def test_ticks_of_colour_scales_stand_apart(found, shift):
         for n, b in enumerate(found.blocks)
     )
     fig = figure(5.2, 6.1)
-    plot_tile_map(replace(found, blocks=blocks), fig.subplots(), axis="y")
+    plot_tiles(replace(found, blocks=blocks), fig.subplots(), axis="y")
     fig.canvas.draw()
     scale = fig.axes[1]
     drawn = [t.get_window_extent() for t in scale.get_xticklabels() if t.get_text()]
@@ -61,7 +61,7 @@ def test_ticks_of_colour_scales_stand_apart(found, shift):
 
 def test_no_minus_nought():
     zero = result("constant", shift=(-0.001, 0.0, 0.0))
-    ax = plot_tile_map(zero, figure(5, 5).subplots(), axis="x")
+    ax = plot_tiles(zero, figure(5, 5).subplots(), axis="x")
     assert {t.get_text() for t in ax.texts} == {"0.00", "too\nfew"}
 
 
@@ -77,7 +77,7 @@ def test_arrows_point_where_blocks_are_shifted(found):
 
 
 def test_map_of_the_field_has_north_up(found):
-    ax = plot_field(found, figure(4, 4).subplots(), axis="y")
+    ax = plot_shift_field(found, figure(4, 4).subplots(), axis="y")
     values = np.asarray(ax.images[0].get_array())
     west, _, _, north = ax.images[0].get_extent()
     corner = found.shifts.at(west + 20.0, north - 20.0)[1]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +13,11 @@ from classic_scenes import camera, dem_of, rough, town
 from trueground.convergence import Outcome, study
 from trueground.errors import WriteError
 from trueground.plot import figure
-from trueground.plot.convergence import OUTCOME_COLOURS, plot_arrivals, plot_outcomes, plot_sight
+from trueground.plot.convergence import OUTCOME_COLOURS, plot_convergence, plot_outcomes, plot_sight
 from trueground.report.convergence import write_convergence_report
 from trueground.report.solvers import solver_rows, trace_rows
 from trueground.rpc.trace import trace
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -98,7 +95,7 @@ def test_maps_have_the_first_row_on_top(city):
 
 def test_curves_hold_the_numbers(city):
     found = city[0]
-    ax = plot_arrivals(found, figure(4, 3).subplots())
+    ax = plot_convergence(found, figure(4, 3).subplots())
     for line, run in zip(ax.lines, (found.gdal, found.substitution), strict=True):
         never = 100.0 * (1.0 - run.share(Outcome.RIGHT))
         # A logarithmic axis shows none of n as half of one of them.
@@ -106,15 +103,3 @@ def test_curves_hold_the_numbers(city):
     assert found.substitution.share(Outcome.RIGHT) < 1.0
     ax = plot_sight(found.sight, figure(4, 3).subplots())
     np.testing.assert_array_equal(ax.lines[1].get_ydata(), found.sight.surface)
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
-def test_a_browser_shows_it(city, tmp_path):
-    written(tmp_path / "r.html", city)
-    shot = tmp_path / "r.png"
-    subprocess.run(
-        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
-         "--window-size=1200,3000", f"--screenshot={shot}", (tmp_path / "r.html").as_uri()],
-        check=True, capture_output=True, timeout=120,
-    )  # fmt: skip
-    assert shot.stat().st_size > 50_000

@@ -8,8 +8,6 @@ import io
 import json
 import math
 import re
-import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,7 +39,6 @@ from trueground.report.ortho_pictures import quick_look, shade_below
 from trueground.rpc.gcps import Gcps
 from trueground.rpc.viewing import domain
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 INCIDENCE, AZIMUTH = 30.0, 90.0  # degrees: the sensor stands in the east
 SIZE = 1000  # px of 0.5 m
 EDGE = 400  # m, of the orthoimages
@@ -417,7 +414,7 @@ def test_the_page_says_what_was_found(walled, tmp_path):
 def downloads(page: str) -> dict[str, list[dict[str, str]]]:
     """Return the rows of the CSV files inside a page, by their names."""
     links = re.findall(
-        r'<a href="data:text/csv;charset=utf-8;base64,([^"]+)" download="([^"]+)">', page
+        r'href="data:text/csv;charset=utf-8;base64,([^"]+)" download="([^"]+)">', page
     )
     texts = {name: base64.b64decode(content).decode() for content, name in links}
     return {name: list(csv.DictReader(io.StringIO(text))) for name, text in texts.items()}
@@ -436,7 +433,7 @@ def test_all_residuals_can_be_saved_from_the_page(walled, tmp_path):
     )  # fmt: skip
     page = written(tmp_path / "r.html", (walled[0], replace(walled[1], vectors=(control, vectors))))
     files = downloads(page)
-    assert list(files) == ["residuals-1.csv", "residuals-2.csv"]
+    assert [n for n in files if n.startswith("residuals")] == ["residuals-1.csv", "residuals-2.csv"]
     rows = files["residuals-2.csv"]
     assert [row["label"] for row in rows] == list(vectors.label)
     assert [row["east"] for row in rows] == ["" if np.isnan(v) else repr(float(v)) for v in east]
@@ -469,49 +466,3 @@ def test_the_same_results_give_the_same_page(walled, tmp_path):
 def test_nothing_half_written(walled, tmp_path):
     with pytest.raises(WriteError):
         written(tmp_path / "missing" / "r.html", walled)
-
-
-PROBE = """<script>
-window.addEventListener("load", () => {
-  document.body.dataset.probe = JSON.stringify({
-    shown: [...document.images].map(i => [i.naturalWidth, i.clientWidth]),
-    wide: document.documentElement.scrollWidth - innerWidth,
-    headings: [...document.querySelectorAll("th[scope=row]")].map(h => h.clientWidth),
-    swipes: document.querySelectorAll(".swipe input").length,
-    requests: performance.getEntriesByType("resource").filter(e => !e.name.startsWith("data:")).length
-  });
-});
-</script>"""
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
-@pytest.mark.slow
-@pytest.mark.parametrize("width", [1280, 500])
-def test_a_browser_shows_it(walled, tmp_path, width):
-    page = written(tmp_path / "r.html", walled)
-    (tmp_path / "p.html").write_text(
-        re.sub(r"<meta http-equiv=[^>]*>", "", page).replace("</body>", PROBE + "</body>"),
-        encoding="utf-8",
-    )
-    shot = tmp_path / "r.png"
-    options = [
-        CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-dev-shm-usage",
-        f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},3000", "--virtual-time-budget=5000",
-    ]  # fmt: skip
-    found = subprocess.run(
-        [*options, "--dump-dom", (tmp_path / "p.html").as_uri()],
-        check=True, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    probe = re.search(r'data-probe="([^"]*)"', found.stdout)
-    assert probe is not None
-    seen = json.loads(probe[1].replace("&quot;", '"'))
-    assert seen["wide"] <= 0
-    assert seen["swipes"] == 1
-    assert seen["requests"] == 0
-    assert all(min(size) > 100 for size in seen["shown"])
-    assert min(seen["headings"]) > 30  # not one letter a line
-    subprocess.run(
-        [*options, f"--screenshot={shot}", (tmp_path / "r.html").as_uri()],
-        check=True, capture_output=True, timeout=120,
-    )  # fmt: skip
-    assert shot.stat().st_size > 50_000

@@ -7,7 +7,8 @@ import re
 HEAD = """# Commands
 
 What `trueground COMMAND --help` says, of all commands. Exit codes: 0 done, 2 wrong usage, 1 everything else, with
-one line that says what is wrong and what to do. `--quiet` and `--verbose` go with every command.
+one line that says what is wrong and what to do. `--quiet`, `--verbose`,
+`--progress lines` and `--config FILE.toml` ([options in a file](../config.md)) go with every command.
 
 """
 
@@ -23,5 +24,5 @@ def pages() -> dict[str, str]:
 def tidied(text: str) -> str:
     """Leave the title, the table of contents, and what is said of every command, once."""
     parts = re.split(r"(?m)^(?=## trueground )", text)[1:]
-    kept = [re.sub(r"(?m)^\* `--(quiet|verbose), .*\n", "", part) for part in parts]
+    kept = [re.sub(r"(?m)^\* `--(quiet|verbose|progress|config)\b.*\n", "", part) for part in parts]
     return "".join(kept)

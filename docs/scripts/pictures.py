@@ -25,7 +25,7 @@ from trueground import (
 )
 from trueground.grid import Grid
 from trueground.plot import figure, figure_png, histogram_of, plot_dh, plot_histogram, plot_image
-from trueground.plot.blocks import plot_field, plot_tiles
+from trueground.plot.blocks import plot_all_tiles, plot_shift_field
 from trueground.projection import WGS84, project
 from trueground.raster import ArrayRaster
 from trueground.samples import World, world
@@ -45,7 +45,7 @@ def pictures() -> dict[str, bytes]:
         "height-moves": height_moves,
         "hidden": hidden_profile,
         "shift-field": shift_field,
-        "shift-blocks": lambda: plot_tiles(blockwise()),
+        "shift-blocks": lambda: plot_all_tiles(blockwise()),
     }
     return {f"pictures/{name}.png": figure_png(draw()) for name, draw in made.items()}
 
@@ -384,7 +384,7 @@ def shift_field() -> Figure:
     found = blockwise()
     fig = figure(11.0, 5.2)
     left, right = fig.subplots(1, 2)
-    plot_field(found, left, axis="x")
+    plot_shift_field(found, left, axis="x")
     left.set_title("found: shift x [m]")
     west, south, east, north = (
         left.get_xlim()[0],

@@ -1,7 +1,7 @@
 """`da.tg`: what trueground does, on `xarray.DataArray`, once `trueground.accessor` is imported.
 
 Everything is lazy: results are backed by dask and computed when they are asked for. Place and CRS follow rioxarray's
-conventions, on the way in and on the way out; names and attributes are kept.
+conventions, on the way in and on the way out; names, attributes and coordinates of other axes are kept.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from trueground.coreg import Result, method_named
 from trueground.datum_shift import converted, declared_datum
 from trueground.errors import DatumError
 from trueground.lazy_array import to_xarray
-from trueground.raster import Raster, as_float, open_raster
+from trueground.raster import Raster, XarrayRaster, as_float, open_raster
 from trueground.sampling import ImageResampling, Resampling
 from trueground.terrain import Curvature, Hillshade, Slope
 from trueground.vertical import HEIGHTS_HELP, Datum
@@ -170,7 +170,19 @@ class TruegroundAccessor:
         )
         array.attrs = {**kept, **array.attrs, **said}
         array.name = name or own.name
-        names = {n: str(d) for n, d in zip(("y", "x"), own.dims[-2:], strict=True) if n != d}
+        dims = XarrayRaster.of(own).data.dims
+        names = {n: d for n, d in zip(("band", "y", "x"), dims, strict=True) if n != d}
         if own.ndim == 2:
             array = array.isel(band=0, drop=True)
-        return array.rename(names)
+        array = array.rename({n: d for n, d in names.items() if n in array.dims})
+        return array.assign_coords(self._other_coordinates(array))
+
+    def _other_coordinates(self, array: xr.DataArray) -> dict[Any, xr.DataArray]:
+        """Return those that are no place: of the bands, where there are as many, and of all of the array."""
+        own = self._data
+        place = {"crs", *(p.get("grid_mapping") for p in (own.attrs, own.encoding)), *array.coords}
+        kept = {n: c for n, c in own.coords.items() if c.ndim == 0 and n not in place}
+        band = array.dims[0]
+        if array.ndim == 3 and band in own.coords and array.sizes[band] == own.sizes[band]:
+            kept[band] = own.coords[band]
+        return kept

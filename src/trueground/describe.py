@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trueground.errors import DatumError, InputError, RpcError
 from trueground.file_raster import FileRaster, open_dataset
-from trueground.raster import open_raster
+from trueground.raster import Raster, open_raster
 from trueground.rpc.direct import direct_difference
 from trueground.rpc.model import PixelOrigin, Rpc
 from trueground.rpc.readers import crop_offset, is_rpc_file, read_rpc, rpc_of_file
@@ -25,7 +25,7 @@ def describe(path: str, *, rpc_origin: PixelOrigin | None = None) -> dict[str, s
     """
     if is_rpc_file(path):
         model = read_rpc(path, origin=rpc_origin)
-        return {"file": path, "kind": "RPC file", **_rpc_items(model)}
+        return {"file": path, "kind": "RPC file", **rpc_items(model)}
     try:
         raster = open_raster(path)
     except InputError:
@@ -33,7 +33,8 @@ def describe(path: str, *, rpc_origin: PixelOrigin | None = None) -> dict[str, s
         raise
     if not isinstance(raster, FileRaster):
         raise InputError(path)
-    items = {"file": path, **_raster_items(raster)}
+    with open_dataset(path) as dataset:
+        items = {"file": path, **raster_items(raster, nodata=dataset.nodata)}
     try:
         found = rpc_of_file(raster, origin=rpc_origin)
     except RpcError as error:
@@ -43,20 +44,20 @@ def describe(path: str, *, rpc_origin: PixelOrigin | None = None) -> dict[str, s
     row, col = crop_offset(raster)
     if (row, col) != (0.0, 0.0):
         items["crop"] = f"starts at row {row:g}, col {col:g} of the scene, by its geotransform"
-    return {**items, **_rpc_items(found, raster.grid.shape)}
+    return {**items, **rpc_items(found, raster.grid.shape)}
 
 
-def _raster_items(raster: FileRaster) -> dict[str, str]:
+def raster_items(raster: Raster, *, nodata: float | None) -> dict[str, str]:
+    """Return the properties of a raster by name, with what it says stands for no data."""
     grid = raster.grid
-    with open_dataset(raster.path) as dataset:
-        declared = dataset.nodata
     items = {
         "kind": f"raster, {grid.shape[0]} rows x {grid.shape[1]} cols, {raster.count} band(s) of {raster.dtype}",
-        "no data": "none declared" if declared is None else f"{declared:g}",
+        "no data": "none declared" if nodata is None else f"{nodata:g}",
         "CRS": "none" if grid.crs is None else grid.crs.name,
     }
     if grid.crs is not None:
-        items["pixel"] = " x ".join(f"{v:g}" for v in grid.resolution)
+        unit = grid.crs.axis_info[0].unit_name
+        items["pixel"] = " x ".join(f"{v:g}" for v in grid.resolution) + f" {unit}"
         items["bounds"] = (
             " ".join(f"{v:.10g}" for v in grid.bounds) + "  (west, south, east, north)"
         )
@@ -70,7 +71,8 @@ def _raster_items(raster: FileRaster) -> dict[str, str]:
     return items
 
 
-def _rpc_items(rpc: Rpc, shape: tuple[int, int] | None = None) -> dict[str, str]:
+def rpc_items(rpc: Rpc, shape: tuple[int, int] | None = None) -> dict[str, str]:
+    """Return the properties of an RPC by name; those of its view at the middle of an image, or of the RPC itself."""
     row, col = (s / 2.0 for s in shape) if shape else (rpc.line_off + 0.5, rpc.samp_off + 0.5)
     (_, west, east, _), (_, south, north, _), (_, low, high, _), *pixels = domain(rpc)
     items = {

@@ -13,6 +13,7 @@ from trueground.file_raster import FileRaster
 from trueground.grid import Grid, Window
 from trueground.metadata import Metadata
 from trueground.raster import Raster, computed, fill_value, name_of
+from trueground.shown import Shown
 from trueground.windowed import held
 
 _LOOKED_AT = 2048  # px, edge of the pieces in which an image is looked through
@@ -20,7 +21,7 @@ _MOST_VALUES = 1 << 16  # that a palette can have
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
+class Image(Shown):
     """An image with one value for no data, which its valid pixels do not have.
 
     Made by `as_image`.
@@ -171,7 +172,7 @@ def unused_value(raster: Raster, metadata: Metadata) -> float:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WithAlpha:
+class WithAlpha(Shown):
     """A raster with one band more: opaque where another band has data, else 0."""
 
     source: Raster

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from trueground.errors import InputError
 from trueground.file_raster import FileRaster
 from trueground.grid import Grid, Window
+from trueground.shown import Shown
 from trueground.surface import ComputedSurface
 from trueground.windowed import (
     Raster,
@@ -45,7 +46,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ArrayRaster:
+class ArrayRaster(Shown):
     """An array in memory, on a grid.
 
     Examples

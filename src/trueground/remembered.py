@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from trueground.grid import Grid, Window
 from trueground.raster import Raster, computed
+from trueground.surface import OfSource
 
 _STEP = 128  # px; windows whose middles lie so near each other take each other's place
 
 
 @dataclass(frozen=True, kw_only=True)
-class Remembered:
+class Remembered(OfSource):
     """A raster of one band of which windows are asked for again and again, a little beside where they were before."""
 
     source: Raster
@@ -45,16 +46,6 @@ class Remembered:
     def count(self) -> int:
         """Always one band."""
         return 1
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the source."""
-        return self.source.dtype
-
-    @property
-    def nodata(self) -> float | None:
-        """Value of the source that stands for no data."""
-        return self.source.nodata
 
     def read(self, window: Window) -> NDArray[Any]:
         """Return a window of the source."""

@@ -20,6 +20,7 @@ from trueground.grid import Grid, Window
 from trueground.kernels import convolve, majority, resample
 from trueground.raster import ArrayRaster, Raster, fill_value
 from trueground.remembered import Remembered
+from trueground.surface import OfSource
 
 Resampling = Literal["nearest", "bilinear", "cubic"]
 ImageResampling = Literal[
@@ -45,7 +46,7 @@ _TILE = 1024  # px, for points that are scattered wider than that
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Held:
+class Held(OfSource):
     """A raster of which a window has been read already: what lies in it is not read again."""
 
     source: Raster
@@ -62,21 +63,6 @@ class Held:
     def grid(self) -> Grid:
         """Grid of the source."""
         return self.source.grid
-
-    @property
-    def count(self) -> int:
-        """Bands of the source."""
-        return self.source.count
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the source."""
-        return self.source.dtype
-
-    @property
-    def nodata(self) -> float | None:
-        """Value of the source that stands for no data."""
-        return self.source.nodata
 
     def read(self, window: Window) -> NDArray[Any]:
         """Return the held values themselves where all of them are asked for, a copy of a part, or else read."""

@@ -1,4 +1,4 @@
-"""What computed rasters of one band have in common: surfaces of real numbers, and codes in bytes."""
+"""What rasters have in common: computed surfaces of real numbers, codes in bytes, bands of another raster."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from trueground.shown import Shown
 
-class ComputedSurface:
+
+class ComputedSurface(Shown):
     """A raster of real numbers that is computed when it is read; of one band, where it does not say otherwise."""
 
     @property
@@ -26,7 +28,7 @@ class ComputedSurface:
         return float("nan")
 
 
-class ComputedCodes:
+class ComputedCodes(Shown):
     """A raster of bytes that is computed when it is read: one band, 255 where there is nothing to say."""
 
     @property
@@ -43,3 +45,27 @@ class ComputedCodes:
     def nodata(self) -> float:
         """Always 255."""
         return 255.0
+
+
+class OfSource(Shown):
+    """A raster whose bands are those of another, its `source`."""
+
+    __slots__ = ()
+    source: Any
+
+    @property
+    def count(self) -> int:
+        """Number of bands."""
+        return int(self.source.count)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values."""
+        found: np.dtype[Any] = self.source.dtype
+        return found
+
+    @property
+    def nodata(self) -> float | None:
+        """Value that stands for no data; NaN for real numbers."""
+        found: float | None = self.source.nodata
+        return found

@@ -17,6 +17,7 @@ from trueground.grid import Grid, Window
 from trueground.projection import horizontal, same_place
 from trueground.quiet import quiet
 from trueground.raster import Raster, computed, open_raster
+from trueground.shown import Shown
 from trueground.warp import on_grid
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _LONGEST_EDGE = 200.0  # m; the chord of an arc of so much errs by centimetres a
 _MOST_STEPS = 4096  # of a side, for outlines larger than a few hundred kilometres
 
 
-class _Mask:
+class _Mask(Shown):
     """A raster of ones and zeros."""
 
     @property

@@ -23,6 +23,7 @@ from trueground.grid import Grid, Window
 from trueground.projection import WGS84, count_longitudes_as, is_geocentric
 from trueground.raster import ArrayRaster, Raster, as_float, open_raster
 from trueground.sampling import sample_surface
+from trueground.surface import OfSource
 
 HEIGHTS_HELP = "ellipsoid, egm96, egm2008 or a grid file"
 _EPSG_OF_HEIGHT = {5773: "egm96", 3855: "egm2008"}
@@ -229,23 +230,11 @@ ELLIPSOID = Datum("ellipsoid")
 
 
 @dataclass(frozen=True, slots=True)
-class _AroundTheGlobe:
+class _AroundTheGlobe(OfSource):
     """A global raster that goes on beyond its first and last column."""
 
     source: Raster
     grid: Grid
-
-    @property
-    def count(self) -> int:
-        return 1
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.source.dtype
-
-    @property
-    def nodata(self) -> float | None:
-        return self.source.nodata
 
     def read(self, window: Window) -> NDArray[Any]:
         width = self.source.grid.shape[1]

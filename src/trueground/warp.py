@@ -24,6 +24,7 @@ from trueground.sampling import (
     sample_surface,
     scale_at,
 )
+from trueground.surface import OfSource
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +77,7 @@ class PixelMap:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resampled:
+class Resampled(OfSource):
     """Another raster, on a given grid.
 
     A band of real numbers is taken as a surface (strict about NaN); integers, and several bands, as
@@ -120,21 +121,6 @@ class Resampled:
     @property
     def _is_surface(self) -> bool:
         return self.source.dtype.kind == "f" and self.source.count == 1
-
-    @property
-    def count(self) -> int:
-        """Number of bands."""
-        return self.source.count
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the values."""
-        return self.source.dtype
-
-    @property
-    def nodata(self) -> float | None:
-        """Value that stands for no data."""
-        return self.source.nodata
 
     def _pixels(
         self, x: NDArray[np.float64], y: NDArray[np.float64]

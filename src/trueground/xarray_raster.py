@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from trueground.errors import InputError
 from trueground.grid import Grid, Window
 from trueground.projection import parse_crs
+from trueground.shown import Shown
 from trueground.windowed import UNSCALED, held, read_inside, shown_nodata
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class XarrayRaster:
+class XarrayRaster(Shown):
     """An `xarray.DataArray`, read lazily where it is lazy."""
 
     data: xr.DataArray

@@ -7,7 +7,7 @@ from typing import Literal
 
 from trueground.cli.align_sample import SampleOptions
 from trueground.cli.engine_options import EngineOptions
-from trueground.cli.options import DemResampling, Output, Repeated, usage
+from trueground.cli.options import DemResampling, File, Files, Output, usage
 from trueground.cli.storage import Storage
 
 _SAMPLE = SampleOptions()
@@ -15,8 +15,8 @@ _ENGINE, _STORAGE = EngineOptions(), Storage()
 
 
 def align(
-    reference: str,
-    moving: str,
+    reference: File,
+    moving: File,
     /,
     *,
     output: Output,
@@ -27,10 +27,10 @@ def align(
     field: Literal["auto", "constant", "plane", "quadratic", "separable", "smooth"] | None = None,
     passes: int | None = None,
     min_valid: float | None = None,
-    exclude: Repeated = None,
-    include: Repeated = None,
-    mask: str | None = None,
-    weights: str | None = None,
+    exclude: Files = None,
+    include: Files = None,
+    mask: File | None = None,
+    weights: File | None = None,
     initial: Path | None = None,
     transform: Path | None = None,
     tiles_table: Path | None = None,
@@ -51,11 +51,16 @@ def align(
 ) -> None:
     """Move an elevation model onto a reference, so that their difference shows change and not misplacement.
 
-    Examples: `trueground align reference.tif moving.tif -o aligned.tif --exclude glaciers.gpkg --transform shift.json`;
-    of moderate slopes without blunders `--slope-range 0.1 40 --trim 5`; the same with another choice of cells, to see
-    how much it matters, `--samples 200000 --seed 1`; to the last digit `--tolerance 1e-5 --max-iterations 200`;
-    with shifts that differ from place to place `--blocks 500`; onto altimetry `trueground align tracks.csv dem.tif -o
-    aligned.tif --points-crs EPSG:4326+5773`
+    Example: `trueground align reference.tif moving.tif -o aligned.tif --exclude glaciers.gpkg --transform shift.json`
+
+    Example, with shifts that differ from place to place: `trueground align reference.tif moving.tif -o aligned.tif
+    --blocks 500 --report report.html`
+
+    Example, onto altimetry: `trueground align tracks.csv dem.tif -o aligned.tif --points-crs EPSG:4326+5773`
+
+    Cells of moderate slopes without blunders are those of `--slope-range 0.1 40 --trim 5`; another choice of cells, to
+    see how much it matters, is `--samples 200000 --seed 1`; to the last digit goes `--tolerance 1e-5
+    --max-iterations 200`.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -172,6 +172,7 @@ class AlignJob:
         items |= {
             "version": __version__, "inputs": given,
             "heights": dict(zip(("reference", "moving"), datums, strict=True)),
+            "fingerprints": self._fingerprints,
         }  # fmt: skip
         write_text(self.transform, json.dumps(items, indent=2) + "\n")
 
@@ -298,7 +299,7 @@ class AlignJob:
         }  # fmt: skip
         self.storage.save(
             aligned, self.output, engine, title="write", history=history,
-            parameters={**history, "result": text_fingerprint(found.to_json())}, inputs=self._fingerprints,
+            parameters={**history, "result": text_fingerprint(found.to_json())}, inputs=lambda: self._fingerprints,
         )  # fmt: skip
         written: list[Path | None] = [self.storage.written(self.output)]
         if self.blocks is not None:
@@ -309,6 +310,7 @@ class AlignJob:
             found = self._report(found, fixed, (loose, aligned), valid, engine, heard=heard)
         return found, written
 
+    @cached_property
     def _fingerprints(self) -> dict[str, str]:
         """Return what tells the inputs from others of the same names."""
         from trueground.fingerprint import fingerprint, raster_fingerprint

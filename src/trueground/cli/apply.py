@@ -9,13 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from trueground.cli.console import console
 from trueground.cli.engine_options import EngineOptions
-from trueground.cli.options import (
-    DemResampling,
-    Flag,
-    Output,
-    outputs_differ_from,
-    usage,
-)
+from trueground.cli.options import DemResampling, File, Flag, Output, outputs_differ_from, usage
 from trueground.cli.storage import Storage
 
 if TYPE_CHECKING:
@@ -26,13 +20,13 @@ _ENGINE, _STORAGE = EngineOptions(), Storage()
 
 def apply(
     transform: Path,
-    dem: str,
+    dem: File,
     /,
     *,
     output: Output,
     invert: Flag = False,
     heights: str | None = None,
-    like: str | None = None,
+    like: File | None = None,
     variable: str | None = None,
     resampling: DemResampling = "bilinear",
     where: EngineOptions = _ENGINE,

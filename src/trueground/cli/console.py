@@ -24,6 +24,8 @@ class Console:
 
     quiet: bool = False
     verbose: bool = False
+    progress_lines: bool = False
+    """Progress is said in lines, for programs that read them."""
     command: str = ""
     """The command as it was given, for reports."""
     _listeners: list[list[str]] = field(default_factory=list)
@@ -79,10 +81,13 @@ class Console:
 
     @contextlib.contextmanager
     def progress(self, title: str, *, pixels: int | None = None) -> Iterator[Progress]:
-        """Show a bar on a terminal, with the time left, and nothing in a pipe.
+        """Show a bar on a terminal, with the time left, and nothing in a pipe, or lines where they are asked for.
 
         With the number of `pixels` that all blocks have together, also how many are done a second.
         """
+        if self.progress_lines:
+            yield _Lines(title)
+            return
         if self.quiet or not sys.stderr.isatty():
             yield lambda _done, _total: None
             return
@@ -112,6 +117,20 @@ class Console:
         start = time.perf_counter()
         yield
         self.detail(f"{what}: {time.perf_counter() - start:.2f} s")
+
+
+class _Lines:
+    """Says how much is done, where it is another percent."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._said = -1
+
+    def __call__(self, done: int, total: int) -> None:
+        percent = 100 * done // max(total, 1)
+        if percent != self._said:
+            self._said = percent
+            _say(f"progress: {self._title} {percent} %")
 
 
 class Speed:

@@ -11,13 +11,7 @@ from cyclopts import Parameter
 from trueground.cli.console import console
 from trueground.cli.drawn_table import print_table
 from trueground.cli.endings import PAGES, check_ending
-from trueground.cli.options import (
-    Flag,
-    OptionalOutput,
-    RpcOrigin,
-    outputs_differ_from,
-    usage,
-)
+from trueground.cli.options import File, Flag, OptionalOutput, RpcOrigin, outputs_differ_from, usage
 
 if TYPE_CHECKING:
     from trueground.rpc.trace import TracedStep
@@ -39,13 +33,13 @@ Pixel = Annotated[tuple[float, float] | None, Parameter(negative=(), allow_leadi
 
 
 def converge(
-    image: str,
+    image: File,
     /,
     *,
-    dem: str,
+    dem: File,
     output: OptionalOutput = None,
     heights: str | None = None,
-    rpc: str | None = None,
+    rpc: File | None = None,
     rpc_origin: RpcOrigin = None,
     grid: int = 100,
     start_heights: Heights = None,

@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+import json as text
+import math
+from typing import TYPE_CHECKING
+
 from trueground.cli.console import console
 from trueground.cli.engine_options import EngineOptions
 from trueground.cli.options import (
     DemResampling,
+    File,
+    Files,
     Flag,
     Output,
-    Repeated,
     outputs_differ_from,
     raster_output,
 )
 
+if TYPE_CHECKING:
+    from trueground.stats import Statistics
+
 _ENGINE = EngineOptions()
+_FIGURES = ("count", "median", "nmad", "mean", "std", "rmse", "le90")
 
 
 def diff(
-    a: str,
-    b: str,
+    a: File,
+    b: File,
     /,
     *,
     output: Output,
-    exclude: Repeated = None,
+    exclude: Files = None,
     resampling: DemResampling = "bilinear",
     reference_heights: str | None = None,
     moving_heights: str | None = None,
     where: EngineOptions = _ENGINE,
     cog: Flag = False,
+    json: Flag = False,
 ) -> None:
     """Subtract two elevation models: A - B on the grid of A.
 
@@ -51,6 +61,8 @@ def diff(
         The same for B.
     cog
         Write a cloud-optimised GeoTIFF.
+    json
+        Print the figures [m] as JSON.
     """
     from trueground.datum_shift import datum_name, in_common_datum
     from trueground.difference import Difference, check_overlap
@@ -92,8 +104,17 @@ def diff(
             figures = statistics(open_raster(output), valid=valid, engine=engine, progress=step)
     if figures.count == 0:
         console.warn("no cell has both heights, or all are excluded: there is nothing to compare")
-    print(
-        f"{figures.count} cells: median {figures.median:.3f}, NMAD {figures.nmad:.3f}, mean {figures.mean:.3f}, "
-        f"std {figures.std:.3f}, RMSE {figures.rmse:.3f}, LE90 {figures.le90:.3f} m"
-    )
+    if json:
+        print(text.dumps(_finite(figures), indent=1))
+    else:
+        print(
+            f"{figures.count} cells: median {figures.median:.3f}, NMAD {figures.nmad:.3f}, mean {figures.mean:.3f}, "
+            f"std {figures.std:.3f}, RMSE {figures.rmse:.3f}, LE90 {figures.le90:.3f} m"
+        )
     console.note(f"wrote {output}")
+
+
+def _finite(figures: Statistics) -> dict[str, float | None]:
+    """Return figures by name, None for those that no cell gives: JSON has no NaN."""
+    found = {name: getattr(figures, name) for name in _FIGURES}
+    return {name: value if math.isfinite(value) else None for name, value in found.items()}

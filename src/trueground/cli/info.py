@@ -7,11 +7,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from trueground.cli.options import Flag, RpcOrigin, usage
+from trueground.cli.drawn_table import print_items
+from trueground.cli.options import File, Flag, RpcOrigin, usage
 
 
 def info(
-    path: str | None = None,
+    path: File | None = None,
     /,
     *,
     system: Annotated[bool, Parameter(negative=())] = False,
@@ -20,7 +21,9 @@ def info(
 ) -> None:
     """Say what a raster or an RPC file is: grid, vertical datum, no data, RPC and how its pixels are counted.
 
-    Examples: `trueground info scene.tif`; versions and paths for a bug report `trueground info --system`
+    Example: `trueground info scene.tif`
+
+    Example, versions and paths for a bug report: `trueground info --system`
 
     Parameters
     ----------
@@ -48,6 +51,4 @@ def info(
     if json:
         print(text.dumps(items, indent=1))
         return
-    width = max(map(len, items))
-    for name, value in items.items():
-        print(f"{name:<{width}}  {value}")
+    print_items(items)

@@ -11,6 +11,7 @@ from trueground.cli.endings import TABLES, check_ending
 from trueground.cli.engine_options import EngineOptions
 from trueground.cli.options import (
     DemResampling,
+    File,
     OptionalOutput,
     RpcOrigin,
     is_raster_name,
@@ -32,12 +33,12 @@ _LOOKED_AT = 32  # pixels along the longer side of an image, to see whether the 
 
 
 def locate(
-    image: str,
+    image: File,
     row: float | None = None,
     col: float | None = None,
     /,
     *,
-    dem: str | None = None,
+    dem: File | None = None,
     heights: str | None = None,
     dem_scale: float = 1.0,
     dem_offset: float = 0.0,
@@ -50,7 +51,7 @@ def locate(
     step: int | None = None,
     status: Path | None = None,
     where: EngineOptions = _ENGINE,
-    rpc: str | None = None,
+    rpc: File | None = None,
     rpc_origin: RpcOrigin = None,
 ) -> None:
     """Find the ground points that pixels of an image show: one pixel, a table of them, or all of them as a raster.

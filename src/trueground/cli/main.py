@@ -7,8 +7,9 @@ import os
 import shlex
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 from cyclopts.exceptions import CycloptsError
@@ -26,6 +27,7 @@ from trueground.cli.locate import locate
 from trueground.cli.ortho import ortho
 from trueground.cli.project import project
 from trueground.cli.refine import refine
+from trueground.cli.report import report
 from trueground.cli.rpc import rpc
 from trueground.cli.run import run as run_job_file
 from trueground.cli.uncertainty import uncertainty
@@ -51,6 +53,7 @@ for _command in (
     converge,
     diff,
     uncertainty,
+    report,
     info,
     demo,
 ):
@@ -67,6 +70,8 @@ def _launch(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative=())] = False,
     verbose: Annotated[bool, Parameter(name=["--verbose", "-v"], negative=())] = False,
+    progress: Literal["bar", "lines"] = "bar",
+    config: Annotated[Path | None, Parameter(negative=())] = None,
 ) -> None:
     """Run a command.
 
@@ -76,11 +81,44 @@ def _launch(
         Print results and errors only.
     verbose
         Print what is done, and the traceback of an error.
+    progress
+        How progress is shown: a bar, on a terminal only; or lines on standard error, for programs that read them.
+    config
+        TOML file with options in tables named after their commands; the command line comes first. See docs/config.md.
     """
+    console.progress_lines = progress == "lines"
+    console.command = shlex.join(["trueground", *tokens])
+    if tokens and tokens[0].startswith("-") and tokens[0] not in app:
+        raise _unknown_option(tokens[0])
+    if config is None:
+        _speak(quiet=quiet, verbose=verbose)
+        app(tokens, exit_on_error=False, print_error=False)
+        return
+    from trueground.cli.config import with_config
+
+    with with_config(app, config) as said:
+        _speak(quiet=quiet or said.quiet, verbose=verbose or (said.verbose and not quiet))
+        app(tokens, exit_on_error=False, print_error=False)
+
+
+def _unknown_option(name: str) -> CycloptsError:
+    """Return the error of an option before the command that is none; cyclopts would take it for a command."""
+    from trueground.jobs.hints import meant
+
+    known = [
+        n
+        for argument in app.meta.assemble_argument_collection()
+        for n in argument.names
+        if n.startswith("--")
+    ]
+    return CycloptsError(
+        msg=f'Unknown option "{name}" before a command; {meant(name, [*known, "--help", "--version"])}'
+    )
+
+
+def _speak(*, quiet: bool, verbose: bool) -> None:
     console.quiet = quiet and not verbose
     console.verbose = verbose
-    console.command = shlex.join(["trueground", *tokens])
-    app(tokens, exit_on_error=False, print_error=False)
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:

@@ -19,7 +19,21 @@ if TYPE_CHECKING:
 
 Output = Annotated[Path, Parameter(name=["--output", "-o"])]
 OptionalOutput = Annotated[Path | None, Parameter(name=["--output", "-o"])]
-Repeated = Annotated[list[str] | None, Parameter(negative=(), consume_multiple=False)]
+if TYPE_CHECKING:
+    File = str
+    Files = list[str] | None
+else:
+    # Names are texts, for `https://` is no path; that they are of files tells shells what to complete.
+    _File = type("Path", (Path,), {})
+    File = Annotated[_File, Parameter(converter=lambda _, tokens: tokens[0].value, negative=())]
+    Files = Annotated[
+        list[_File] | None,
+        Parameter(
+            converter=lambda _, tokens: [t.value for t in tokens],
+            negative=(),
+            consume_multiple=False,
+        ),
+    ]
 Bounds = Annotated[
     tuple[float, float, float, float] | None, Parameter(negative=(), allow_leading_hyphen=True)
 ]

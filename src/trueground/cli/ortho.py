@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING
 
 from trueground.cli.console import console
 from trueground.cli.engine_options import EngineOptions
-from trueground.cli.options import Flag, Output, RpcOrigin, usage
+from trueground.cli.options import File, Flag, Output, RpcOrigin, usage
 from trueground.cli.ortho_options import Elevation, Look, Mosaic, Place
 from trueground.cli.quality import Quality
 from trueground.cli.storage import Storage
@@ -28,10 +26,10 @@ _ENGINE = EngineOptions()
 
 
 def ortho(
-    *images: Annotated[str, Parameter(negative=())],
-    dem: str,
+    *images: File,
+    dem: File,
     output: Output,
-    rpc: str | None = None,
+    rpc: File | None = None,
     rpc_origin: RpcOrigin = None,
     mosaic: Mosaic | None = None,
     elevation: Elevation = _ELEVATION,

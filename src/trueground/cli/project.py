@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from trueground.cli.endings import TABLES, check_ending
-from trueground.cli.options import OptionalOutput, RpcOrigin, outputs_differ_from, usage
+from trueground.cli.options import File, OptionalOutput, RpcOrigin, outputs_differ_from, usage
 
 
 def project(  # noqa: PLR0917 (a point is three numbers)
-    image: str,
+    image: File,
     lon: float | None = None,
     lat: float | None = None,
     height: float | None = None,
@@ -17,7 +17,7 @@ def project(  # noqa: PLR0917 (a point is three numbers)
     *,
     points: Path | None = None,
     output: OptionalOutput = None,
-    rpc: str | None = None,
+    rpc: File | None = None,
     rpc_origin: RpcOrigin = None,
 ) -> None:
     """Find the pixels of an image that show ground points.

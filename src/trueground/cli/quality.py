@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cyclopts import Parameter
 
 from trueground.cli.console import console
-from trueground.cli.options import outputs_differ_from, usage
+from trueground.cli.options import File, outputs_differ_from, usage
 
 if TYPE_CHECKING:
     from trueground.engine import Engine
@@ -27,13 +27,13 @@ class Quality:
     report: Path | None = None
     """Write a report page (HTML): quick look, incidence, hidden ground, heights, the RPC's domain; and its numbers as
     JSON beside it."""
-    gcps: str | None = None
+    gcps: File | None = None
     """Ground control points to hold the orthoimage against, as for `refine`."""
     gcp_crs: str | None = None
     """CRS of their coordinates. Default: WGS 84 for lon,lat; for a vector file its own."""
     gcp_heights: str | None = None
     """What their heights are above. Default: as their CRS says; a column height is above the ellipsoid."""
-    reference: str | None = None
+    reference: File | None = None
     """Orthoimage that is trusted, to hold the orthoimage against."""
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from trueground.cli.console import console
 from trueground.cli.endings import RPC_FILES, check_ending
 from trueground.cli.engine_options import EngineOptions
-from trueground.cli.options import Output, RpcOrigin, outputs_differ_from, usage
+from trueground.cli.options import File, Output, RpcOrigin, outputs_differ_from, usage
 
 if TYPE_CHECKING:
     from trueground.control import AutomaticControl
@@ -21,15 +21,15 @@ _GEOJSON = (".geojson", ".json")
 
 
 def refine(
-    image: str,
-    gcps: str | None = None,
+    image: File,
+    gcps: File | None = None,
     /,
     *,
     output: Output,
-    reference: str | None = None,
-    dem: str | None = None,
+    reference: File | None = None,
+    dem: File | None = None,
     model: Literal["shift", "drift", "affine"] | None = None,
-    rpc: str | None = None,
+    rpc: File | None = None,
     rpc_origin: RpcOrigin = None,
     crs: str | None = None,
     heights: str | None = None,
@@ -46,8 +46,10 @@ def refine(
     counts the pixels of the full scene, like all RPC files; a file named as GDAL looks for it beside the image
     (scene.RPB, scene_RPC.TXT) counts those of the image.
 
-    Examples: `trueground refine scene.tif points.csv -o scene.RPB --heights egm96`,
-    `trueground refine scene.tif --reference ortho.tif --dem srtm.tif --heights egm96 -o scene.RPB --report r.html`
+    Example: `trueground refine scene.tif points.csv -o scene.RPB --heights egm96`
+
+    Example, without points: `trueground refine scene.tif --reference ortho.tif --dem srtm.tif --heights egm96
+    -o scene.RPB --report r.html`
 
     Parameters
     ----------

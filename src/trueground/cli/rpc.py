@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from trueground.cli.console import console
 from trueground.cli.endings import RPC_FILES, check_ending
 from trueground.cli.options import (
+    File,
     Flag,
     OptionalOutput,
     RpcOrigin,
@@ -24,14 +25,14 @@ Place = Annotated[tuple[float, float] | None, Parameter(negative=(), allow_leadi
 
 
 def rpc(
-    image: str,
+    image: File,
     /,
     *,
     output: OptionalOutput = None,
     in_place: Flag = False,
     crop: Place = None,
     scale: float | None = None,
-    rpc: str | None = None,
+    rpc: File | None = None,
     rpc_origin: RpcOrigin = None,
 ) -> None:
     """Write the RPC of an image, or of an RPC file, in another format: no digit that matters is lost.

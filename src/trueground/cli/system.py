@@ -100,7 +100,7 @@ def _places() -> dict[str, str]:
 
     kernels = os.environ.get("NUMBA_CACHE_DIR") or str(CACHE_FOLDER)
     return {
-        "kernels": f"{kernels}, {sum(1 for _ in Path(kernels).rglob('*.nbi'))} compiled",
+        "kernels": f"{kernels}, {sum(1 for _ in Path(kernels).rglob('*.nbc'))} compiled",
         **{f"geoid {name}": _geoid(name) for name in ("egm96", "egm2008")},
     }
 

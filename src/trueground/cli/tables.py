@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trueground.cli.console import console
+from trueground.cli.drawn_table import print_table
 from trueground.points import Columns, to_csv, to_geojson
 from trueground.status import Status
 from trueground.writer import write_text
@@ -25,7 +27,12 @@ def emit(
 ) -> None:
     """Write the table, and say how many points failed and why; `done` is what happened to the others."""
     if output is None:
-        sys.stdout.write(to_csv(columns, status, computed))
+        text = to_csv(columns, status, computed)
+        if sys.stdout.isatty():
+            names, *rows = csv.reader(text.splitlines())
+            print_table(names, rows, left=("status",))
+        else:
+            sys.stdout.write(text)
     else:
         form = to_geojson if output.suffix.lower() in (".geojson", ".json") else to_csv
         write_text(output, form(columns, status, computed))

@@ -12,9 +12,10 @@ from trueground.cli.drawn_table import print_table
 from trueground.cli.endings import PAGES, check_ending
 from trueground.cli.engine_options import EngineOptions
 from trueground.cli.options import (
+    File,
+    Files,
     Flag,
     OptionalOutput,
-    Repeated,
     outputs_differ_from,
     warn_of_outlines_elsewhere,
 )
@@ -36,16 +37,16 @@ _BIASED = 0.25  # of the NMAD: a median on stable terrain beyond it is no accide
 
 
 def uncertainty(
-    difference: str,
+    difference: File,
     /,
     *,
-    areas: str,
+    areas: File,
     name: str | None = None,
-    exclude: Repeated = None,
-    include: Repeated = None,
-    mask: str | None = None,
+    exclude: Files = None,
+    include: Files = None,
+    mask: File | None = None,
     areas_are_stable: Flag = False,
-    slope_from: str | None = None,
+    slope_from: File | None = None,
     kind: Literal["auto", "spherical", "exponential", "gaussian"] = "auto",
     estimator: Literal["dowd", "matheron"] = "dowd",
     output: OptionalOutput = None,

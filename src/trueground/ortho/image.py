@@ -30,6 +30,7 @@ from trueground.sampling import (
     sample_image,
     scale_at,
 )
+from trueground.shown import Shown
 from trueground.status import Status
 
 _LARGEST_SOURCE = 1 << 23  # px of the image read for one piece of the output
@@ -39,7 +40,7 @@ _STRIP = 64  # rows worked out at a time: what is known of their pixels stays in
 
 
 @dataclass(frozen=True, kw_only=True)
-class Orthoimage:
+class Orthoimage(Shown):
     """An image on the ground.
 
     For every pixel of the output: its position in longitude and latitude (map projection on a

@@ -18,6 +18,7 @@ from trueground.ortho.image import Orthoimage
 from trueground.projection import WGS84, count_longitudes_as, project
 from trueground.raster import Raster, computed, fill_value, name_of
 from trueground.rpc.located import Float
+from trueground.shown import Shown
 
 MosaicRule = Literal["first", "last", "nearest-nadir"]
 _MESH = 9  # points along each side of an image at which its angle is worked out
@@ -25,7 +26,7 @@ _TERMS = 6  # of a polynomial of the second degree in two variables
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mosaic:
+class Mosaic(Shown):
     """Several orthoimages on one grid, put together pixel by pixel.
 
     A pixel has data in an image where one of its bands has. All its bands come from one image.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from trueground.coreg import BlockwiseAlignment
 from trueground.plot.colours import DIFFERENCE_COLOURS
 from trueground.plot.residuals import arrow_scale
-from trueground.plot.style import MINUS, figure
+from trueground.plot.style import MINUS, axes, figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 Axis = Literal["x", "y", "z"]
 AXES: tuple[Axis, ...] = ("x", "y", "z")
 _MOST_NUMBERS = 14  # blocks along a side, up to which figures are written into them
-_TEXT = 0.16  # of the height of a cell, of its figures; at most _LARGEST
-_LARGEST = 9.0  # pt
+_SMALLEST, _LARGEST = 3.5, 9.0  # pt, of the figures in cells; smaller ones could not be read
+_CHARACTER = 0.62  # of its height, the width of a figure
+_FILLED = 0.9  # of the width of a cell, by its figure
 _DARK = 0.62  # of the colour scale from its middle, where figures turn white
 _TICKS = 4  # spaces between the ticks of a colour scale, at most
 _PIXELS = 240  # of a map of the field, along its longer side
@@ -31,11 +32,8 @@ _ARROW = "#0b6e99"
 _TAIL = {"angles": "xy", "scale_units": "xy", "scale": 1.0}
 
 
-def plot_tiles(result: BlockwiseAlignment, *, fig: Figure | None = None) -> Figure:
-    """Draw the table of blocks as three heat maps, of shifts in x, y and z.
-
-    The number of each block stands in its cell. Blocks that are not good are hatched, with their verdict. White is the
-    median of the good blocks.
+def plot_all_tiles(result: BlockwiseAlignment, *, fig: Figure | None = None) -> Figure:
+    """Draw `plot_tiles` of the shifts in x, y and z beside each other.
 
     Parameters
     ----------
@@ -52,14 +50,42 @@ def plot_tiles(result: BlockwiseAlignment, *, fig: Figure | None = None) -> Figu
     if fig is None:
         fig = figure(13.5, min(max(4.0 * rows / cols, 2.0), 8.0) + 1.7)
     for ax, axis in zip(fig.subplots(1, 3), AXES, strict=True):
-        plot_tile_map(result, ax, axis=axis)
+        plot_tiles(result, ax, axis=axis)
     return fig
 
 
-def plot_tile_map(result: BlockwiseAlignment, ax: Axes, *, axis: Axis) -> Axes:
-    """Draw one of the heat maps of `plot_tiles`."""
+def plot_tiles(result: BlockwiseAlignment, ax: Axes | None = None, *, axis: Axis = "x") -> Axes:
+    """Draw the table of blocks as a heat map of their shifts along one axis [m].
+
+    The number of each block stands in its cell. Blocks that are not good are hatched, with their verdict. White is the
+    median of the good blocks; the colours reach as far below it as above.
+
+    Parameters
+    ----------
+    result
+        What `Blockwise.fit` returned.
+    ax
+        Axes to draw into; new ones by default.
+    axis
+        `x` (to the east), `y` (to the north) or `z` (up).
+
+    Returns
+    -------
+    The axes, the northern blocks on top.
+
+    Examples
+    --------
+    >>> from trueground import Blockwise, NuthKaab
+    >>> from trueground.plot import figure, plot_tiles
+    >>> from trueground.samples import small_dems
+    >>> found = Blockwise(NuthKaab(), block_size=60, passes=1).fit(*small_dems())
+    >>> ax = plot_tiles(found, figure(4, 4).subplots(), axis="z")
+    >>> ax.get_title()
+    'shift z (up) [m]'
+    """
     from matplotlib.patches import Rectangle
 
+    ax = axes(ax)
     tiles = result.tiles
     verdicts = tiles.verdict.to_numpy()
     values = np.where(verdicts == "ok", tiles[f"shift_{axis}"].to_numpy(), np.nan)
@@ -67,12 +93,13 @@ def plot_tile_map(result: BlockwiseAlignment, ax: Axes, *, axis: Axis) -> Axes:
     picture = ax.imshow(
         values, cmap=DIFFERENCE_COLOURS, vmin=middle - limit, vmax=middle + limit, aspect="equal"
     )
-    size = min(_LARGEST, _cell(ax, values.shape) * _TEXT * 72.0)
-    written = max(values.shape) <= _MOST_NUMBERS
+    longest = max((len(_number(v)) for v in values[np.isfinite(values)]), default=1)
+    size = min(_LARGEST, _cell(ax, values.shape) * 72.0 * _FILLED / (longest * _CHARACTER))
+    written = max(values.shape) <= _MOST_NUMBERS and size >= _SMALLEST
     for (i, j), value in np.ndenumerate(values):
         text, colour = str(verdicts[i, j]).replace(" ", "\n"), "#2b2f36"
         if np.isfinite(value):
-            text = f"{round(float(value), 2) + 0.0:.2f}".replace("-", MINUS)  # no -0.00
+            text = _number(float(value))
             colour = "white" if abs(value - middle) > _DARK * limit else "#111111"
         else:
             ax.add_patch(Rectangle((j - 0.5, i - 0.5), 1.0, 1.0, fc="#eceef1", ec="none"))
@@ -114,8 +141,33 @@ def plot_block_arrows(result: BlockwiseAlignment, ax: Axes) -> float:
     return factor
 
 
-def plot_field(result: BlockwiseAlignment, ax: Axes, *, axis: Axis = "x") -> Axes:
-    """Draw one component of the field, with the blocks that it is made of: dots, and crosses for those left out."""
+def plot_shift_field(
+    result: BlockwiseAlignment, ax: Axes | None = None, *, axis: Axis = "x"
+) -> Axes:
+    """Draw one component of the field of shifts [m], with the blocks that it is made of.
+
+    Dots are blocks that count, crosses those that were left out. White is the median of the field.
+
+    Parameters
+    ----------
+    result, ax, axis
+        As of `plot_tiles`.
+
+    Returns
+    -------
+    The axes, in the coordinates of the working CRS [m], north up.
+
+    Examples
+    --------
+    >>> from trueground import Blockwise, NuthKaab
+    >>> from trueground.plot import figure, plot_shift_field
+    >>> from trueground.samples import small_dems
+    >>> found = Blockwise(NuthKaab(), block_size=60, passes=1).fit(*small_dems())
+    >>> ax = plot_shift_field(found, figure(4, 4).subplots(), axis="y")
+    >>> ax.get_title()
+    'field of shift y (north) [m]'
+    """
+    ax = axes(ax)
     west, south, east, north = _frame(result, ax)
     step = max(east - west, north - south) / _PIXELS
     cols, rows = (max(round(n / step), 1) for n in (east - west, north - south))
@@ -152,12 +204,17 @@ def _scale(values: NDArray[np.float64]) -> tuple[float, float]:
     return middle, max(float(np.abs(known - middle).max()), 1e-3)
 
 
+def _number(value: float) -> str:
+    """Return a shift as it stands in a cell."""
+    return f"{round(value, 2) + 0.0:.2f}".replace("-", MINUS)  # no -0.00
+
+
 def _cell(ax: Axes, shape: tuple[int, ...]) -> float:
-    """Return about how wide a cell of three maps beside each other is [inches]."""
+    """Return about how wide a cell of a map is [inches]."""
     width, height = ax.figure.get_figure(root=True).get_size_inches()
     place = ax.get_subplotspec()
-    columns = 1 if place is None else place.get_gridspec().ncols
-    return float(min(0.85 * width / columns / shape[1], 0.7 * height / shape[0])) * 1.6
+    rows, columns = (1, 1) if place is None else place.get_gridspec().get_geometry()
+    return float(min(0.85 * width / columns / shape[1], 0.7 * height / rows / shape[0]))
 
 
 def _upside_down(result: BlockwiseAlignment) -> bool:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from trueground.convergence import Convergence, Outcome, Run, Sight
 from trueground.plot.colours import DIFFERENCE_COLOURS, NODATA_COLOUR
+from trueground.plot.style import axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -109,8 +110,33 @@ def plot_starts_right(result: Convergence, ax: Axes) -> Any:
     return _map(result, 100.0 * result.starts_right, ax, cmap=colours, vmin=0.0, vmax=100.0)
 
 
-def plot_arrivals(result: Convergence, ax: Axes) -> Axes:
-    """Draw the share of pixels that have not come to the point seen, by iteration, on a logarithmic axis."""
+def plot_convergence(result: Convergence, ax: Axes | None = None) -> Axes:
+    """Draw how fast the classic solvers converge: the pixels not yet at the point seen [%], by iteration.
+
+    Parameters
+    ----------
+    result
+        What `study` returned.
+    ax
+        Axes to draw into, with a logarithmic axis; new ones by default.
+
+    Returns
+    -------
+    The axes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from trueground.convergence import study
+    >>> from trueground.plot import figure, plot_convergence
+    >>> from trueground.samples import small_dem, small_rpc
+    >>> pixels = np.linspace(200.0, 800.0, 5)
+    >>> found = study(small_rpc(), small_dem(), pixels, pixels)
+    >>> ax = plot_convergence(found, figure(4, 3).subplots())
+    >>> ax.get_ylabel()
+    'not at the point seen [%]'
+    """
+    ax = axes(ax, height=3.5)
     number = result.max_iterations
     least = 50.0 / max(int(result.seen.sum()), 1)  # %, half a pixel: zero has no logarithm
     lowest = 100.0

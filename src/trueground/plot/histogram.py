@@ -11,13 +11,16 @@ from numpy.typing import ArrayLike, NDArray
 from trueground.engine import Engine, Threads, reduce_blocks
 from trueground.errors import InputError, OverlapError
 from trueground.grid import Window
-from trueground.plot.style import DH_LABEL, MINUS
+from trueground.plot.colours import shared_limit
+from trueground.plot.style import DH_LABEL, MINUS, axes
 from trueground.raster import Raster, as_float
+from trueground.stats import statistics
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _BLOCK = 1024  # px
+_BINS = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,28 +114,47 @@ def histogram_of(
 
 
 def plot_histogram(
-    before: Histogram,
-    after: Histogram | None,
-    ax: Axes,
+    before: Histogram | Raster,
+    after: Histogram | Raster | None = None,
+    ax: Axes | None = None,
     *,
     labels: tuple[str, str] = ("before", "after"),
     xlabel: str = DH_LABEL,
 ) -> Axes:
-    """Draw one or two histograms with their medians (lines) and NMAD (in the legend).
+    """Draw one or two histograms of differences with their medians (lines) and NMAD (in the legend).
 
     Parameters
     ----------
     before, after
-        Histograms over the same edges; the second may be None.
+        Differences [m], which are counted over the same edges; or histograms of them. The second may be None.
     ax
-        Axes to draw into; the first two colours of its cycle are used.
+        Axes to draw into, with the first two colours of their cycle; new ones by default.
     labels
         Their names in the legend.
     xlabel
         What the horizontal axis says.
+
+    Returns
+    -------
+    The axes.
+
+    Examples
+    --------
+    >>> from trueground import Difference, NuthKaab
+    >>> from trueground.plot import figure, plot_histogram
+    >>> from trueground.samples import small_dems
+    >>> reference, moving = small_dems()
+    >>> aligned = NuthKaab().fit(reference, moving).apply(moving)
+    >>> before, after = (Difference(first=reference, second=dem) for dem in (moving, aligned))
+    >>> ax = plot_histogram(before, after, figure(4, 3).subplots())
+    >>> ax.get_ylabel()
+    'share of pixels [%]'
     """
     import matplotlib as mpl
 
+    ax = axes(ax, height=3.5)
+    before = before if isinstance(before, Histogram) else _counted(before)
+    after = _counted(after, before.edges) if isinstance(after, Raster) else after
     colours: list[Any] = mpl.rcParams["axes.prop_cycle"].by_key()["color"]
     for i, (one, name) in enumerate(zip((before, after), labels, strict=True)):
         if one is None:
@@ -149,6 +171,15 @@ def plot_histogram(
     ax.set_ylabel("share of pixels [%]")
     ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2, handlelength=1.2)
     return ax
+
+
+def _counted(dh: Raster, edges: NDArray[np.float64] | None = None) -> Histogram:
+    """Count differences, over edges that reach as far as the colours of their map."""
+    found = statistics(dh)
+    if edges is None:
+        limit = shared_limit(found.median, found.nmad)
+        edges = np.linspace(-limit, limit, _BINS + 1)
+    return histogram_of(dh, edges, median=found.median, nmad=found.nmad)
 
 
 def _legend(name: str, one: Histogram) -> str:

@@ -19,7 +19,7 @@ from trueground.plot.colours import (
     stretch,
 )
 from trueground.plot.overview import MAX_PIXELS, overview
-from trueground.plot.style import DH_LABEL
+from trueground.plot.style import DH_LABEL, axes
 from trueground.projection import horizontal
 from trueground.raster import Raster
 from trueground.stats import nmad
@@ -68,7 +68,7 @@ def scale_bar(grid: Grid) -> ScaleBar | None:
 
 def plot_dh(
     values: Raster,
-    ax: Axes,
+    ax: Axes | None = None,
     *,
     limit: float | None = None,
     hillshade: Raster | None = None,
@@ -85,7 +85,7 @@ def plot_dh(
     values
         Differences in metres; averaged down where it is large.
     ax
-        Axes to draw into.
+        Axes to draw into; new ones by default.
     limit
         Differences from `-limit` to `limit` metres are told apart by colour; give the same one to
         maps that are compared. From the data (`shared_limit`) where it is not given.
@@ -110,11 +110,23 @@ def plot_dh(
     ------
     ProjectionError
         Where outlines have no CRS but the map has.
+
+    Examples
+    --------
+    >>> from trueground import Difference
+    >>> from trueground.plot import figure, plot_dh
+    >>> from trueground.samples import small_dems
+    >>> reference, moving = small_dems()
+    >>> dh = Difference(first=reference, second=moving)
+    >>> ax = plot_dh(dh, figure(4, 4).subplots(), hillshade=reference, title="before")
+    >>> ax.get_title()
+    'before'
     """
+    ax = axes(ax)
     small = overview(values, max_pixels=max_pixels)
     dh = small.array[0]
     if limit is None:
-        limit = shared_limit(*_median_nmad(dh))
+        limit = shared_limit(*median_nmad(dh))
     shade = None if hillshade is None else shade_on(hillshade, small.grid, max_pixels=max_pixels)
     place_colours(ax, colours_of_dh(dh, limit=limit, shade=shade), small.grid)
     if outlines is not None:
@@ -132,13 +144,21 @@ def plot_dh(
 
 def plot_image(
     image: Raster,
-    ax: Axes,
+    ax: Axes | None = None,
     *,
     title: str | None = None,
     decorations: bool = True,
     max_pixels: int = MAX_PIXELS,
 ) -> Axes:
-    """Draw an image, as `stretch` has it; no data is transparent. Parameters as of `plot_dh`."""
+    """Draw an image, as `stretch` has it; no data is transparent. Parameters as of `plot_dh`.
+
+    Examples
+    --------
+    >>> from trueground.plot import figure, plot_image
+    >>> from trueground.samples import small_raster
+    >>> ax = plot_image(small_raster(), figure(3, 3).subplots())
+    """
+    ax = axes(ax)
     small = overview(image, max_pixels=max_pixels)
     place_colours(ax, stretch(small), small.grid)
     decorate(ax, small.grid, title, decorations=decorations)
@@ -184,7 +204,8 @@ def draw_outlines(ax: Axes, outlines: gpd.GeoSeries | gpd.GeoDataFrame, grid: Gr
     return ax
 
 
-def _median_nmad(values: NDArray[Any]) -> tuple[float, float]:
+def median_nmad(values: NDArray[Any]) -> tuple[float, float]:
+    """Return median and NMAD of the finite values, 0 of none."""
     finite = values[np.isfinite(values)]
     if not finite.size:
         return 0.0, 0.0

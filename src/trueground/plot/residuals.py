@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from trueground.plot.colours import stretch
 from trueground.plot.overview import overview
+from trueground.plot.style import axes
 from trueground.raster import Raster
 
 if TYPE_CHECKING:
@@ -100,10 +101,31 @@ def plot_arrows(
     return factor
 
 
-def plot_residuals(row: ArrayLike, col: ArrayLike, ax: Axes) -> Axes:
-    """Draw the histograms of residuals of rows and of columns [px], with CE90 in the title."""
+def plot_residuals(row: ArrayLike, col: ArrayLike, ax: Axes | None = None) -> Axes:
+    """Draw the histograms of residuals of image points, with their RMS in the legend.
+
+    Parameters
+    ----------
+    row, col
+        (n,) residuals along rows and along columns [px]: observed less projected. Those beyond the 98th percentile are
+        counted in the last bins.
+    ax
+        Axes to draw into; new ones by default.
+
+    Returns
+    -------
+    The axes, symmetric about zero.
+
+    Examples
+    --------
+    >>> from trueground.plot import figure, plot_residuals
+    >>> ax = plot_residuals([0.2, -0.4, 0.1], [0.0, 0.3, -0.3], figure(4, 3).subplots())
+    >>> ax.get_xlabel()
+    'observed less projected [px]'
+    """
     import matplotlib as mpl
 
+    ax = axes(ax, height=3.5)
     row, col = (np.asarray(v, dtype=np.float64) for v in (row, col))
     colours: list[Any] = mpl.rcParams["axes.prop_cycle"].by_key()["color"]
     end = _end(np.concatenate([row, col]))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Theme = Literal["light", "dark"]
@@ -47,6 +48,24 @@ def figure(
 
     made = Figure(figsize=(width, height), dpi=dpi, layout=layout)
     FigureCanvasAgg(made)
+    return made
+
+
+def axes(ax: Axes | None, width: float = 5.0, height: float = 4.5) -> Axes:
+    """Return the axes that are given, or those of a new figure of pyplot's, which notebooks show.
+
+    Parameters
+    ----------
+    ax
+        Axes to draw into; None makes some.
+    width, height
+        Of the new figure [inches].
+    """
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    made: Axes = plt.subplots(figsize=(width, height), layout="constrained")[1]
     return made
 
 

@@ -12,7 +12,7 @@ from trueground.control.patches import USED
 from trueground.control.result import AutomaticControl, circular_error
 from trueground.plot.residuals import plot_arrows, plot_residuals
 from trueground.raster import Raster
-from trueground.report.closing import inputs_and_command
+from trueground.report.closing import closing_sections
 from trueground.report.page import (
     Download,
     Fact,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _LARGEST_TABLE = 200  # rows
+_WIDE = 5.6  # inches, of the picture with arrows
 _MARGIN = 1.12  # of the picture's height, for its legend
 
 
@@ -76,7 +77,7 @@ def write_refinement_report(
             *_patch_sections(result),
             _correction_section(found),
             _points_section(found),
-            *inputs_and_command(inputs, command),
+            *closing_sections(inputs, command),
         ),
     )
     write_text(path, page.render())
@@ -124,7 +125,7 @@ def _arrow_sections(
     pictures = []
     if image is not None:
         rows, cols = image.grid.shape
-        height = 6.0 * min(max(rows / cols, 0.4), 2.0) * (_MARGIN if refused else 1.0)
+        height = _WIDE * min(max(rows / cols, 0.4), 2.0) * (_MARGIN if refused else 1.0)
 
         def arrows(fig: Figure) -> None:
             at, error = (row, col), (found.residuals[0, kept], found.residuals[1, kept])
@@ -132,7 +133,7 @@ def _arrow_sections(
 
         picture = figure_picture(
             arrows,
-            (6.0, height),
+            (_WIDE, height),
             alt="Residuals of the points as arrows over the image, and the places that were refused",
         )
         pictures.append(picture)

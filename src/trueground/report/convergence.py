@@ -15,8 +15,8 @@ from trueground.convergence.geometry import mean_azimuth, median_of
 from trueground.plot.convergence import (
     longest_of,
     outcome_legend,
-    plot_arrivals,
     plot_contraction,
+    plot_convergence,
     plot_iterations,
     plot_outcomes,
     plot_sight,
@@ -24,7 +24,7 @@ from trueground.plot.convergence import (
     plot_starts_right,
 )
 from trueground.plot.style import MINUS
-from trueground.report.alignment import closing_sections
+from trueground.report.closing import closing_sections
 from trueground.report.page import Fact, Page, PicturesSection, Section, TableSection
 from trueground.report.pictures import figure_picture
 from trueground.report.solvers import (
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_HALF = 5.6  # inches, width of a figure in half a page
+_HALF = 4.8  # inches, width of a figure in half a page
 
 
 def write_convergence_report(
@@ -100,7 +100,7 @@ def write_convergence_report(
         title=f"From image to ground: {name}",
         lead=_lead(result),
         facts=_facts(result),
-        sections=(*sections, *closing_sections({}, {**inputs, **settings}, command)),
+        sections=(*sections, *closing_sections({**inputs, **settings}, command)),
     )
     write_text(path, page.render())
 
@@ -297,7 +297,7 @@ def _sight_section(sight: Sight) -> PicturesSection:
         heading="One line of sight",
         text=f"{story} The slope of the curve where it crosses the diagonal is the contraction factor there.",
         draw=lambda fig: _on(fig, partial(plot_sight, sight)),
-        height=4.6,
+        height=4.1,
         alt="The DEM's height under one line of sight, and the way of height substitution",
     )
 
@@ -308,8 +308,8 @@ def _arrivals_section(result: Convergence) -> PicturesSection:
         heading="How fast they arrive",
         text="Share of the pixels that have not come to the point seen. A straight fall is a constant factor a step; "
         "the floor is what never arrives: wrong hits and failures.",
-        draw=lambda fig: _on(fig, partial(plot_arrivals, result)),
-        height=3.6,
+        draw=lambda fig: _on(fig, partial(plot_convergence, result)),
+        height=3.2,
         alt="Curves of the share of pixels not yet at the point seen, by iteration",
     )
 
@@ -321,7 +321,7 @@ def _starts_section(result: Convergence) -> PicturesSection:
         text="Height substitution from several heights. A start far off moves the first place sideways, by "
         "tan(incidence) for each metre: beside the DEM, or behind a ridge. High starts meet the visible side first.",
         draw=lambda fig: _on(fig, partial(plot_start_heights, result)),
-        height=3.6,
+        height=3.2,
         alt="Shares of failures and wrong hits of height substitution, by start height",
     )
 

@@ -12,8 +12,8 @@ from trueground.report.alignment import (
     alignment_facts,
     alignment_sections,
     alignment_sentence,
-    closing_sections,
 )
+from trueground.report.closing import closing_sections
 from trueground.report.differences import Differences
 from trueground.report.page import Fact, Page, Section, SwipeSection, TableSection
 from trueground.report.pictures import image_pair
@@ -94,7 +94,7 @@ def write_demo_report(
             *_numbers_section(numbers),
             *sections,
             _swipe_section(images, image_names),
-            *closing_sections(alignment, inputs or {}, command),
+            *closing_sections(inputs or {}, command, result=alignment),
         ),
     )
     write_text(path, page.render())

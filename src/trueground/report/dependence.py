@@ -11,8 +11,9 @@ from trueground.grid import Window
 from trueground.plot.dependence import plot_dependence
 from trueground.raster import Raster, as_float
 from trueground.report.differences import Differences
-from trueground.report.page import PicturesSection
+from trueground.report.page import Picture, PicturesSection
 from trueground.report.pictures import figure_picture
+from trueground.report.sampled_windows import sampled_windows
 from trueground.vectors import usable
 from trueground.warp import on_grid
 
@@ -21,14 +22,14 @@ if TYPE_CHECKING:
 
     from trueground.plot.dependence import Values
 
-_SIDE = 256  # px of the windows that are looked at
-_WINDOWS = 120  # at most
+_LEAST = 256  # cells, below which nothing is drawn
 _CELLS = 200_000  # at most
 _VARIABLES = {
     "slope": "slope [°]",
     "aspect": "direction the slope faces",
     "elevation": "elevation [m]",
 }
+_INCHES = (3.4, 2.6)
 _SHOWN = 2.5  # times the widest quartile of what is left, to either side
 
 
@@ -40,31 +41,33 @@ def dependence_section(maps: Differences) -> PicturesSection | None:
     if maps.reference is None or maps.before.grid != maps.after.grid:
         return None
     found = _sampled(maps, on_grid(as_float(maps.reference), maps.before.grid))
-    if found["before"].size < _SIDE:
+    if found["before"].size < _LEAST:
         return None
     limit = max(
         1.5 * float(np.percentile(np.abs(found["before"]), 75.0)),
         _SHOWN * float(np.percentile(np.abs(found["after"]), 75.0)),
     )
 
-    def draw(fig: Figure) -> None:
-        axes = fig.subplots(1, len(_VARIABLES), sharey=True)
-        for ax, (name, label) in zip(axes, _VARIABLES.items(), strict=True):
+    def drawn(name: str, label: str) -> Picture:
+        def draw(fig: Figure) -> None:
+            ax = fig.subplots()
             plot_dependence(
                 found[name], found["before"], found["after"], ax,
                 label=label, circular=name == "aspect",
             )  # fmt: skip
-        axes[0].set_ylabel("dh [m]")
-        axes[0].set_ylim(-limit, limit)
-        axes[0].legend(loc="best")
+            ax.set_ylabel("dh [m]")
+            ax.set_ylim(-limit, limit)
+            ax.legend(loc="best")
 
-    alt = "Median and middle half of the height difference by slope, aspect and elevation, before and after"
+        alt = f"Median and middle half of the height difference by {name}, before and after"
+        return figure_picture(draw, _INCHES, alt=alt)
+
     return PicturesSection(
         anchor="dependence",
         heading="What the difference depends on",
         text=f"Median, and shaded the middle half, of the difference {maps.where}, by the terrain of the reference. "
         "A wave over the aspect is a shift that is left; a slope over the elevation is a tilt or a scale.",
-        pictures=(figure_picture(draw, (7.4, 2.7), alt=alt, caption=""),),
+        pictures=tuple(drawn(name, label) for name, label in _VARIABLES.items()),
         plain=True,
     )
 
@@ -74,9 +77,7 @@ def _sampled(maps: Differences, ground: Raster) -> dict[str, Values]:
     grid = maps.before.grid
     mask = maps.mask_on(grid)
     variables = {name: Variable(name=name, source=ground) for name in _VARIABLES}
-    windows = [b.core for b in grid.blocks(_SIDE)]
-    chosen = [windows[k] for k in np.unique(np.linspace(0, len(windows) - 1, _WINDOWS).astype(int))]
-    parts = [_window(maps, variables, mask, w) for w in chosen]
+    parts = [_window(maps, variables, mask, w) for w in sampled_windows(grid)]
     columns = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
     every = -(-columns["before"].size // _CELLS) or 1
     return {name: values[::every] for name, values in columns.items()}

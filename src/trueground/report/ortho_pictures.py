@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 QUICK_LOOK_PIXELS = 800
+_TICKS = 4  # spaces between the ticks of a colour scale, at most: angles may need five digits
 _BEYOND = 4  # px of the DEM around the orthoimage: the edge of a hillshade is lost, and smoothed
 _PAPER, _RELIEF = 110.0, 120.0  # grey of a hillshade: of its darkest, and up to its brightest slope
 
@@ -99,12 +100,13 @@ def shade_below(dem: Dem, grid: Grid) -> NDArray[np.float32]:
 
 def incidence_picture(quality: OrthoQuality, width: float) -> Picture:
     """Draw the map of incidence, so many inches wide."""
+    from matplotlib.ticker import MaxNLocator
 
     def draw(fig: Figure) -> None:
         ax = fig.subplots()
         colours = plot_incidence(quality, ax)
         bar = fig.colorbar(colours, ax=ax, location="bottom", shrink=0.75, aspect=32, pad=0.03,
-                           label="incidence [degrees]")  # fmt: skip
+                           label="incidence [degrees]", ticks=MaxNLocator(_TICKS))  # fmt: skip
         # Angles that differ in the third decimal would be written as an offset.
         bar.ax.ticklabel_format(useOffset=False)
 
@@ -114,9 +116,9 @@ def incidence_picture(quality: OrthoQuality, width: float) -> Picture:
     )
 
 
-def sight_picture(quality: OrthoQuality, dem: Dem, width: float) -> Picture:
+def sight_picture(quality: OrthoQuality, dem: Dem | None, width: float) -> Picture:
     """Draw the map of hidden ground and missing heights, so many inches wide."""
-    shade = shade_below(dem, quality.maps.grid)
+    shade = None if dem is None else shade_below(dem, quality.maps.grid)
 
     def draw(fig: Figure) -> None:
         ax = fig.subplots()

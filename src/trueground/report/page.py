@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from typing import ClassVar
 
 from trueground import __version__
+from trueground.report.saved_table import table_csv
 
 _LIBRARIES = ("numpy", "numba", "rasterio", "pyproj", "matplotlib")
 
@@ -77,6 +79,11 @@ class Download:
         return f"data:text/csv;charset=utf-8;base64,{content}"
 
 
+def saved(anchor: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Download:
+    """Return the table of a section as a file to save."""
+    return Download(name=f"{anchor}.csv", label="Save as CSV", text=table_csv(columns, rows))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Section:
     """A part of the page with a heading; each kind has its template."""
@@ -105,7 +112,7 @@ class TableSection(Section):
     note: str = ""
     """Below the table."""
     download: Download | None = None
-    """All of it, with all digits."""
+    """All of it, with all digits; where there is none, what the page shows can be saved."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +175,7 @@ class Page:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        environment.globals["saved"] = saved
         return environment.get_template("page.html.j2").render(page=self)
 
 

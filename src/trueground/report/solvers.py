@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from trueground.convergence import Convergence
+from trueground.convergence import Convergence, Tally
 from trueground.report.text import MISSING, number
 from trueground.rpc.trace import TracedStep, verdicts
 
@@ -16,19 +16,15 @@ _SPACE = "\N{NO-BREAK SPACE}"
 
 def solver_rows(result: Convergence) -> list[tuple[str, ...]]:
     """Return the runs in words and numbers, in the order of `SOLVER_COLUMNS`."""
-    rows = []
-    for run in (result.gdal, *result.by_start):
-        tally = run.tally()
-        shares = (percent(share) for share in (tally.right, tally.wrong, tally.failed))
-        rows.append(
-            (
-                run.label,
-                *shares,
-                number(tally.median_iterations, decimals=0),
-                str(tally.most_iterations),
-            )
-        )
-    return rows
+    return [tally_row(run.tally()) for run in (result.gdal, *result.by_start)]
+
+
+def tally_row(tally: Tally) -> tuple[str, ...]:
+    """Return one run in words and numbers, in the order of `SOLVER_COLUMNS`."""
+    start = "" if tally.start_height is None else f" from {tally.start_height:g} m"
+    shares = (percent(share) for share in (tally.right, tally.wrong, tally.failed))
+    steps = number(tally.median_iterations, decimals=0)
+    return (f"{tally.solver}{start}", *shares, steps, str(tally.most_iterations))
 
 
 def trace_rows(trace: Sequence[TracedStep]) -> list[tuple[str, ...]]:

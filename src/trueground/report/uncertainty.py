@@ -12,7 +12,7 @@ from trueground.error_model import ErrorModel
 from trueground.plot import overview, shared_limit
 from trueground.plot.uncertainty import plot_error_model, plot_variogram
 from trueground.raster import Raster
-from trueground.report.closing import inputs_and_command
+from trueground.report.closing import closing_sections
 from trueground.report.page import (
     Fact,
     Page,
@@ -43,8 +43,8 @@ def write_uncertainty_report(
     variogram: Variogram,
     model: VariogramModel,
     error_model: ErrorModel | None = None,
-    difference: Raster,
-    areas: gpd.GeoDataFrame,
+    difference: Raster | None,
+    areas: gpd.GeoDataFrame | None,
     inputs: Mapping[str, Any],
     warnings: Sequence[str] = (),
     command: str = "",
@@ -64,9 +64,9 @@ def write_uncertainty_report(
     error_model
         Error by slope, curvature or other variables.
     difference
-        The difference [m], for the map.
+        The difference [m], for the map; None: no map.
     areas
-        Polygons to draw on it.
+        Polygons to draw on it, if there are any.
     inputs
         What went in, name to value; `difference` is in the title.
     warnings
@@ -87,11 +87,11 @@ def write_uncertainty_report(
         warnings=tuple(warnings),
         sections=(
             _table_section(changes),
-            _map_section(difference, areas),
+            *(() if difference is None else (_map_section(difference, areas),)),
             _variogram_section(variogram, model, standardised=error_model is not None),
             *_error_sections(error_model),
             _model_section(model, variogram, standardised=error_model is not None),
-            *inputs_and_command(inputs, command),
+            *closing_sections(inputs, command),
         ),
     )
     write_text(path, page.render())
@@ -204,19 +204,19 @@ def _table_section(changes: Sequence[MeanChange]) -> Section:
     )
 
 
-def _map_section(difference: Raster, areas: gpd.GeoDataFrame) -> Section:
+def _map_section(difference: Raster, areas: gpd.GeoDataFrame | None) -> Section:
     values = overview(difference).array[0]
     values = values[np.isfinite(values)]
     limit = shared_limit(float(np.median(values)), nmad(values)) if values.size else 1.0
     return PicturesSection(
         anchor="map",
         heading="Where",
-        text="Outlined: the areas.",
+        text="" if areas is None else "Outlined: the areas.",
         pictures=(
             map_picture(
                 difference,
                 limit=limit,
-                alt="Map of the difference with the areas outlined, north up, colours from "
+                alt="Map of the difference, north up, colours from "
                 f"{quantity(-limit)} to {quantity(limit)}",
                 caption="",
                 outlines=areas,
@@ -251,7 +251,7 @@ def _error_sections(error_model: ErrorModel | None) -> tuple[Section, ...]:
         return ()
     picture = figure_picture(
         lambda fig: _drawn(plot_error_model(error_model, fig.subplots())),
-        (4.8, 3.3),
+        (4.2, 3.3),
         alt=f"Error of the difference by {' and '.join(error_model.names)}",
         caption="1-sigma error [m], at the middle of bins of equal numbers of cells.",
     )

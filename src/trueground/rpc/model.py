@@ -14,6 +14,7 @@ from trueground.rpc import viewing
 from trueground.rpc.located import HALF_PIXEL, Float, Located, as_floats
 from trueground.rpc.terms import cubic_terms
 from trueground.rpc.viewing import Extrapolation, GroundSampling, Viewing
+from trueground.shown import Shown
 
 if TYPE_CHECKING:
     from trueground.dem import Dem
@@ -34,7 +35,7 @@ _ONE_STEP, _TWO_STEPS = 1e-5, 1e-2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rpc:
+class Rpc(Shown):
     """Rational function model of an image (RPC00B).
 
     Offsets are as in the standard: the centre of the image's first pixel is (0, 0) for `line_off` and `samp_off`.

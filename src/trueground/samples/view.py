@@ -17,6 +17,7 @@ from trueground.kernels import render
 from trueground.projection import WGS84, project
 from trueground.raster import computed
 from trueground.samples.sensor import PushbroomSensor
+from trueground.shown import Shown
 
 Float = NDArray[np.float64]
 
@@ -117,7 +118,7 @@ class View:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rendering:
+class Rendering(Shown):
     """The image that a sensor takes: a lazy raster without CRS, like any raw satellite image."""
 
     view: View
