@@ -99,6 +99,13 @@ def test_what_corrections_do_within_a_block_is_told_to_be_lost(found):
     assert "what deramp adds there" in said
 
 
+def test_a_field_that_is_too_plain_is_told(found):
+    plain = replace(found.fields[-1], scales=(1.2, 4.53, 3.0))
+    (said,) = replace(found, fields=(*found.fields[:-1], plain)).warnings
+    assert "blocks lie 4.5 times their standard errors off the field" in said
+    assert f"of {found.block_px // 2} px" in said
+
+
 def test_extrapolated_is_what_lies_beyond_the_good_blocks(found):
     assert found.extrapolated == 0.0
     west = result(bad=tuple(range(0, 64, 8)))  # the first column of eight

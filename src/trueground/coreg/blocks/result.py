@@ -33,6 +33,7 @@ Float = NDArray[np.float64]
 NMAD_OF = "median over the good blocks, before any pass and after the last"
 _ROUNDS = 30
 _SETTLED = 1e-6  # m
+_TOO_PLAIN = 3.0  # times their standard errors that blocks lie off the field, on average
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,12 +81,19 @@ class BlockwiseAlignment(JsonResult, WithStatistics):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Say where most blocks are not good, and what of the corrections of blocks does not enter the field."""
+        """Say where most blocks are not good, or lie off the field, and what of their corrections does not enter it."""
         said = []
         good = sum(b.verdict == "ok" for b in self.blocks)
         if 2 * good < len(self.blocks):
             told = ", ".join(f"{n} {v}" for v, n in self.verdicts.items())
             said.append(f"only {good} of {len(self.blocks)} blocks are good ({told})")
+        last = self.fields[-1]
+        if max(last.scales) > _TOO_PLAIN:
+            said.append(
+                f"blocks lie {max(last.scales):.1f} times their standard errors off the field ({last.kind}): shifts "
+                f"vary more than so few blocks tell; take smaller blocks, of {self.block_px // 2} px or so, or align "
+                "the parts of a mosaic one by one"
+            )
         corrections = self.parameters.get("corrections", ())
         if corrections:
             said.append(
