@@ -13,7 +13,7 @@ from pyproj import CRS, Transformer
 
 from trueground.dem import Dem
 from trueground.engine import Threads
-from trueground.errors import InputError, OverlapError
+from trueground.errors import InputError, OverlapError, RpcError
 from trueground.grid import Grid, Window
 from trueground.ortho import Orthoimage, footprint, ground_sampling, ortho_grid
 from trueground.raster import ArrayRaster, open_raster
@@ -318,6 +318,15 @@ def test_a_block_takes_little_more_memory_than_its_values():
 def test_complex_images_are_refused():
     with pytest.raises(InputError, match="complex64: must hold integers or real numbers"):
         ortho(blank(np.complex64))
+
+
+def test_the_rpc_of_another_image_is_refused():
+    few = replace(camera(), line_scale=5.0)
+    with pytest.raises(
+        RpcError, match="400 x 400 pixels with an RPC for rows 194 to 204 and columns 0 to 400"
+    ):
+        ortho(blank(), rpc=few)
+    ortho(blank(), rpc=replace(camera(), line_off=199.5 - 3000.0))  # a crop of a larger image
 
 
 def test_unknown_resampling_is_refused():

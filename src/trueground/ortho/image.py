@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trueground.dem import Dem
+from trueground.errors import RpcError
 from trueground.grid import Grid, Window
 from trueground.imagery import as_image
 from trueground.kernels.occlusion import HIDDEN
@@ -36,6 +37,7 @@ from trueground.status import Status
 _LARGEST_SOURCE = 1 << 23  # px of the image read for one piece of the output
 _SPARSE = 4  # px of the image, for each of the output, that are read at once at most
 _AT_ONCE = 256  # rows made in one pass, over a part of the DEM that is read at once
+_FOREIGN = 20.0  # times the RPC's own half height or width, from its middle, where no pixel of its image lies
 _STRIP = 64  # rows worked out at a time: what is known of their pixels stays in the second cache
 
 
@@ -82,6 +84,7 @@ class Orthoimage(Shown):
     def __post_init__(self) -> None:
         check_resampling(self.resampling, IMAGE)
         object.__setattr__(self, "image", as_image(self.image))
+        _check_together(self.rpc, self.image.grid.shape)
         geometry = Geometry(grid=self.grid, rpc=self.rpc, dem=self.dem)
         object.__setattr__(self, "geometry", geometry)
         check_mode(self.occlusion)
@@ -224,3 +227,27 @@ class Orthoimage(Shown):
             scale=self.scale,
             antialias=self.antialias,
         )
+
+
+def _check_together(rpc: Rpc, shape: tuple[int, int]) -> None:
+    """Raise where an image reaches so far beyond what an RPC was made for that it must be another image's.
+
+    Raises
+    ------
+    RpcError
+        With the sizes of both.
+    """
+    middles, halves = (rpc.line_off, rpc.samp_off), (abs(rpc.line_scale), abs(rpc.samp_scale))
+    far = [
+        max(abs(middle), abs(size - middle)) / half
+        for size, middle, half in zip(shape, middles, halves, strict=True)
+    ]
+    if max(far) > _FOREIGN:
+        rows, cols = (
+            f"{round(m - h)} to {round(m + h)}" for m, h in zip(middles, halves, strict=True)
+        )
+        msg = (
+            f"an image of {shape[0]} x {shape[1]} pixels with an RPC for rows {rows} and columns {cols}: they do not "
+            "belong together; give the RPC of this image (trueground rpc --crop makes that of a crop)"
+        )
+        raise RpcError(msg)
