@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -160,4 +161,4 @@ sys.meta_path.insert(0, Interrupt())
 runpy.run_module("trueground", run_name="__main__")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    refused(done, 1, "error: interrupted")
+    refused(done, -signal.SIGINT, "error: interrupted")

@@ -5,9 +5,12 @@ from __future__ import annotations
 try:
     from trueground.cli.main import app, main
 except KeyboardInterrupt:  # `main` catches those that come later
+    import signal
     import sys
 
-    print("error: interrupted; nothing was begun", file=sys.stderr)
-    sys.exit(1)
+    from trueground.cli.signals import die_of
+
+    print("error: interrupted; nothing was begun", file=sys.stderr, flush=True)
+    die_of(signal.SIGINT)
 
 __all__ = ["app", "main"]

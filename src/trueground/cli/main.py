@@ -8,7 +8,6 @@ import shlex
 import signal
 import sys
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
@@ -30,6 +29,7 @@ from trueground.cli.refine import refine
 from trueground.cli.report import report
 from trueground.cli.rpc import rpc
 from trueground.cli.run import run as run_job_file
+from trueground.cli.signals import SIGNALLED, code_of, die_of, interrupt
 from trueground.cli.uncertainty import uncertainty
 
 DONE, FAILED, USAGE = 0, 1, 2
@@ -121,19 +121,19 @@ def _speak(*, quiet: bool, verbose: bool) -> None:
     console.verbose = verbose
 
 
-def _terminate(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 2 wrong usage, 1 everything else."""
+    """Run the command line and exit: 0 done, 2 wrong usage, 1 everything else; what a signal ends dies of it."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _terminate)
+        signal.signal(number, interrupt)
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     _keep_libraries_off_stderr()
     os.environ["TRUEGROUND_COMMAND"] = "1"  # see trueground.kernels
     gc.set_threshold(_GARBAGE)
     code = run(sys.argv[1:] if arguments is None else arguments)
+    if code > SIGNALLED:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        die_of(code - SIGNALLED)
     if "trueground.engine" in sys.modules and sys.modules["trueground.engine"].is_busy():
         sys.stdout.flush()
         sys.stderr.flush()
@@ -167,8 +167,9 @@ def run(arguments: list[str]) -> int:
     except CycloptsError as error:
         say_error(f"{said_of(error)} See 'trueground {_command_of(arguments)}--help'.")
         code = USAGE
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         say_error("interrupted; nothing half-written was left")
+        code = code_of(error)
     except BrokenPipeError:  # the reader of a pipe has gone: nothing to tell it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except SystemExit as error:
