@@ -10,7 +10,9 @@ from typing import Any
 from reasons import reason
 
 Row = dict[str, Any]
-MEASURES = {"wall": "wall time", "cpu": "processor time", "peak": "memory", "error": "error"}
+MEASURES = {
+    "wall": "wall time", "cpu": "processor time", "peak": "memory", "error": "error", "failure": "result",
+}  # fmt: skip
 ALIKE = 1.2  # times a peer's error that is no worse
 SMALL = {
     "px": 0.003,
@@ -68,27 +70,61 @@ def ratio(row: Row, of: str) -> Ratio | None:
     return Ratio(median(pairs), min(pairs), max(pairs))
 
 
+@dataclass(frozen=True)
+class Behind:
+    """In what trueground is not ahead, how it is said, and by how much."""
+
+    measure: str
+    text: str
+    amount: float = math.nan
+    """Ratio, or trueground's error."""
+    unit: str = ""
+
+
+def known(errors: dict[str, Any]) -> dict[str, float]:
+    """Return errors that are numbers."""
+    return {k: v for k, v in errors.items() if isinstance(v, float | int) and not math.isnan(v)}
+
+
 def errors(row: Row) -> dict[str, tuple[float, float]]:
-    """Return errors that both have, trueground's first."""
+    """Return errors that both have, trueground's first; NaN is an error that could not be told."""
     if "growth" in row or failed(row):
         return {}
     a, b = row["ours"]["errors"], row["peer"]["errors"]
     return {k: (a[k], b[k]) for k in a if k in b and isinstance(a[k], float | int)}
 
 
-def behind(row: Row) -> list[tuple[str, str]]:
-    """Return in what trueground is not ahead in a row, and by how much."""
-    if row.get("limit") or failed(row) or "growth" in row:
+def behind(row: Row) -> list[Behind]:
+    """Return in what trueground is not ahead in a row."""
+    if row.get("limit") or "growth" in row:
         return []
+    if failed(row):
+        alone = "failure" in row["ours"] and "failure" not in row["peer"]
+        return [Behind("failure", f"none: {row['ours']['failure']}")] if alone else []
     found = []
     for of in ("wall", "cpu", "peak"):
         times = ratio(row, of)
-        if times is not None and times.median < 1.0:
-            found.append((of, f"{number(times.median)} x"))
-    for label, (ours, theirs) in errors(row).items():
-        small = SMALL[label.split()[0]]
-        if ours > max(ALIKE * theirs, small):
-            found.append(("error", f"{number(ours)} against {number(theirs)} {label}"))
+        if times is not None and not times.median >= 1.0:
+            found.append(Behind(of, f"{number(times.median)} x", times.median))
+    return [*found, *_worse(row)]
+
+
+def _worse(row: Row) -> list[Behind]:
+    """Return errors that are larger than the peer's, or that are not known."""
+    given, theirs = row["ours"]["errors"], known(row["peer"]["errors"])
+    ours = known(given)
+    found = [
+        Behind("error", f"{k} not known" if isinstance(v, float) else f"{k}: {v}")
+        for k, v in given.items()
+        if k not in ours
+    ]
+    for label, error in theirs.items():
+        unit = label.split()[0]
+        if label not in given:
+            found.append(Behind("error", f"none against {number(error)} {label}"))
+        elif label in ours and ours[label] > max(ALIKE * error, SMALL[unit]):
+            text = f"{number(ours[label])} against {number(error)} {label}"
+            found.append(Behind("error", text, ours[label], unit))
     return found
 
 
@@ -102,15 +138,17 @@ def asked(row: Row) -> list[tuple[str, bool, bool]]:
     found = []
     for one in row.get("asked", ()):
         measured = ratio(row, one["of"])
+        least_text = f", floor {number(one['floor'])}" if one["floor"] is not None else ""
+        wanted = f"{MEASURES.get(one['of'], one['of'])}: asked {number(one['wanted'])}{least_text}"
         if measured is None:
+            found.append((f"{wanted}, no figure", False, True))
             continue
         floor = one["floor"] if one["floor"] is not None else one["wanted"]
         good, least = (
             (measured.median <= limit) if row["limit"] else (measured.median >= limit)
             for limit in (one["wanted"], floor)
         )
-        least_text = f", floor {number(one['floor'])}" if one["floor"] is not None else ""
-        text = f"{MEASURES[one['of']]}: asked {number(one['wanted'])}{least_text}, measured {number(measured.median)}"
+        text = f"{wanted}, measured {number(measured.median)}"
         found.append((text, good, least or one["floor"] is None))
     return found
 
@@ -128,9 +166,9 @@ def _not_ahead(table: str, rows: list[Row]) -> list[str]:
     """Return where trueground is not ahead, and why: one sentence for each reason."""
     groups: dict[str, dict[str, list[str]]] = {}
     for row in rows:
-        for measure, text in behind(row):
-            why = reason(table, measure, called(row))
-            where = f"{MEASURES[measure]} {text}"
+        for one in behind(row):
+            why = reason(table, one.measure, called(row), one.amount, one.unit)
+            where = f"{MEASURES[one.measure]} {one.text}"
             groups.setdefault(why, {}).setdefault(called(row), []).append(where)
     if groups:
         parts = []
@@ -138,8 +176,16 @@ def _not_ahead(table: str, rows: list[Row]) -> list[str]:
             where = [f"{name} ({', '.join(texts)})" for name, texts in places.items()]
             parts.append(f"{'; '.join(where)}: {why}")
         return ["**Not ahead** in " + " Nor in ".join(parts)]
-    compared = [r for r in rows if not r.get("limit") and "growth" not in r and not failed(r)]
-    return ["**Ahead** of every peer in every row, in time, memory and error."] if compared else []
+    raced = [r for r in rows if not r.get("limit") and "growth" not in r]
+    compared = [r for r in raced if not failed(r)]
+    if not compared:
+        return []
+    in_what = "time, memory and error" if any(map(errors, compared)) else "time and memory"
+    if len(compared) < len(raced):
+        return [
+            f"Not behind in {in_what} in the {len(compared)} of {len(raced)} rows that have figures."
+        ]
+    return [f"**Ahead** of every peer in every row, in {in_what}."]
 
 
 def _above_limits(table: str, rows: list[Row]) -> list[str]:
@@ -149,11 +195,13 @@ def _above_limits(table: str, rows: list[Row]) -> list[str]:
         return []
     texts = [
         f"{r['title']}, {number(t.median)} times {r['peer']['name']}: "
-        f"{reason(table, 'wall', called(r))}"
+        f"{reason(table, 'wall', called(r), t.median)}"
         for t, r in limits
-        if t.median > 1.0
+        if not t.median <= 1.0
     ]
-    return ["**Not at the limit**: " + " ".join(texts)] if texts else ["At the limit everywhere."]
+    if texts:
+        return ["**Not at the limit**: " + " ".join(texts)]
+    return [] if any(map(failed, rows)) else ["At the limit everywhere."]
 
 
 def _unmet(rows: list[Row]) -> list[str]:
@@ -172,15 +220,21 @@ def _unmet(rows: list[Row]) -> list[str]:
 
 def growth_asked(row: Row) -> list[tuple[str, bool, bool]]:
     """Return what was asked of a row of the table of growth."""
-    if "growth" not in row:
-        return []
+    wanted, most = row.get("slope"), row.get("most")
     found = []
-    slope, wanted = row["exponents"]["cpu"], row.get("slope")
-    if wanted is not None and slope is not None:
-        text = f"exponent of processor time: asked {wanted[0]} +- {wanted[1]}, measured {number(slope)}"
-        found.append((text, abs(slope - wanted[0]) <= wanted[1], True))
-    if row.get("most") is not None:
-        peak = max(f["peak"] for f in row["growth"])
-        text = f"memory: asked {number(row['most'])} MB at most, measured {number(peak)} MB"
-        found.append((text, peak <= row["most"], True))
+    if wanted is not None:
+        text = f"exponent of processor time: asked {wanted[0]} +- {wanted[1]}"
+        slope = None if failed(row) else row["exponents"]["cpu"]
+        if slope is None:
+            found.append((f"{text}, no figure", False, True))
+        else:
+            good = abs(slope - wanted[0]) <= wanted[1]
+            found.append((f"{text}, measured {number(slope)}", good, True))
+    if most is not None:
+        text = f"memory: asked {number(most)} MB at most"
+        if failed(row):
+            found.append((f"{text}, no figure", False, True))
+        else:
+            peak = max(f["peak"] for f in row["growth"])
+            found.append((f"{text}, measured {number(peak)} MB", peak <= most, True))
     return found

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,10 @@ import peers
 HERE = Path(__file__).parent
 WORKERS = HERE / "workers"
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA", "NUMEXPR")}
-PATIENCE = 1800.0  # s that a run may take; then it is killed, and that is its figure
+PATIENCE = 900.0  # s that a run may take; then it is killed, and that is its figure
+SLOW = 60.0  # s of a run from which a contender runs in fewer rounds
+FEW = 3  # rounds of a slow one
+LEAVE = 10.0  # s that a worker may take to end
 
 
 class Failed(Exception):  # noqa: N818 (no error of the benchmark)
@@ -76,14 +80,20 @@ def environment(*, one_thread: bool = False, **more: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def patience(process: subprocess.Popen[Any]) -> Iterator[None]:
-    """Kill a process that takes too long."""
-    timer = threading.Timer(PATIENCE, process.kill)
+    """Kill a process that takes too long, and its children."""
+    timer = threading.Timer(PATIENCE, kill, [process])
     timer.daemon = True
     timer.start()
     try:
         yield
     finally:
         timer.cancel()
+
+
+def kill(process: subprocess.Popen[Any]) -> None:
+    """Kill a process that leads a session of its own, with all that it started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def why(status: int, said: str) -> str:
@@ -117,26 +127,35 @@ class Command:
     """Tell what it prints, as `printed`."""
     warm: bool = True
     """Run once before the races: what is compiled at the first run is kept."""
+    small: Sequence[str] | None = None
+    """In place of the words, for that first run."""
 
     def start(self) -> None:
         check(self.words[0])
         if self.warm:
-            self.once()
+            self._run(self.small or self.words)
 
     def once(self) -> Spent:
+        return self._run(self.words)
+
+    def _run(self, words: Sequence[str]) -> Spent:
         if self.before:
             self.before()
         with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as printed:
             start = time.perf_counter()
             try:
                 process = subprocess.Popen(
-                    [str(w) for w in self.words], stdout=printed, stderr=said, stdin=subprocess.DEVNULL,
-                    env=self.env or environment(),
+                    [str(w) for w in words], stdout=printed, stderr=said, stdin=subprocess.DEVNULL,
+                    env=self.env or environment(), start_new_session=True,
                 )  # fmt: skip
             except OSError as error:
                 raise Failed(str(error)) from error
-            with patience(process):
-                _, status, usage = os.wait4(process.pid, 0)
+            try:
+                with patience(process):
+                    _, status, usage = os.wait4(process.pid, 0)
+            except BaseException:
+                kill(process)
+                raise
             wall = time.perf_counter() - start
             process.returncode = os.waitstatus_to_exitcode(status)
             if status:
@@ -155,7 +174,7 @@ class Command:
 
 @dataclass(kw_only=True)
 class Worker:
-    """A job in a process that lasts: imports, kernels and files are ready before the clock starts."""
+    """A job in a process that lasts, which has run once before the clock starts: imports and kernels are loaded."""
 
     name: str
     python: str | Path
@@ -163,6 +182,8 @@ class Worker:
     job: str
     given: Mapping[str, Any]
     env: Mapping[str, str] | None = None
+    small: Mapping[str, Any] = field(default_factory=dict)
+    """What is given otherwise for the first run, as a small scene."""
     judged: Callable[[], dict[str, Any]] | None = None
     """In place of the worker's own judgement, as of a file that it wrote."""
     _process: subprocess.Popen[str] | None = None
@@ -174,12 +195,13 @@ class Worker:
         try:
             self._process = subprocess.Popen(
                 words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, text=True,
-                env=self.env or environment(),
+                env=self.env or environment(), start_new_session=True,
             )  # fmt: skip
         except OSError as error:
             self._said.close()
             raise Failed(str(error)) from error
         self._answer()
+        self._ask("warm " + json.dumps({**self.given, **self.small}) if self.small else "run")
 
     def _ask(self, what: str) -> dict[str, Any]:
         if self._process is None or self._process.stdin is None:
@@ -202,7 +224,11 @@ class Worker:
         """End the process; return its status, and what it said of errors."""
         if self._process is None:
             return 0, ""
-        self._process.communicate()  # its input ends
+        try:
+            self._process.communicate(timeout=LEAVE)  # its input ends
+        except subprocess.TimeoutExpired:
+            kill(self._process)
+            self._process.communicate()
         self._said.seek(0)
         said, status = self._said.read(), self._process.returncode
         self._said.close()
@@ -248,7 +274,7 @@ class Outcome:
 
 
 def race(contenders: Sequence[Contender], rounds: int) -> list[Outcome]:
-    """Run all in turn, round by round, forwards and backwards; a contender that fails drops out."""
+    """Run all in turn, round by round, forwards and backwards; a contender that fails drops out, a slow one later."""
     outcomes = [Outcome(c.name) for c in contenders]
     both = list(zip(contenders, outcomes, strict=True))
     try:
@@ -256,6 +282,8 @@ def race(contenders: Sequence[Contender], rounds: int) -> list[Outcome]:
             attempt(outcome, contender.start)
         for number in range(rounds):
             for contender, outcome in both[:: -1 if number % 2 else 1]:
+                if number >= FEW and slow(outcome):
+                    continue
                 spent = attempt(outcome, contender.once)
                 if spent is not None:
                     outcome.spent.append(spent)
@@ -266,6 +294,11 @@ def race(contenders: Sequence[Contender], rounds: int) -> list[Outcome]:
         for contender in contenders:
             contender.close()
     return outcomes
+
+
+def slow(outcome: Outcome) -> bool:
+    """Tell whether each run took so long that few have to do."""
+    return bool(outcome.spent) and min(s.wall for s in outcome.spent) > SLOW
 
 
 def attempt(outcome: Outcome, what: Callable[[], Any]) -> Any:
@@ -295,10 +328,13 @@ def tell(outcome: Outcome) -> None:
 
 def call(python: str | Path, script: Path, *words: object) -> str:
     """Run a script of this folder to its end and return what it printed; raise Failed."""
-    ran = subprocess.run(
-        [str(python), str(script), *map(str, words)], capture_output=True, text=True, check=False,
-        env=environment(), timeout=PATIENCE,
-    )  # fmt: skip
+    try:
+        ran = subprocess.run(
+            [str(python), str(script), *map(str, words)], capture_output=True, text=True, check=False,
+            env=environment(), timeout=PATIENCE,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Failed(last_line(str(error))) from error
     if ran.returncode:
         raise Failed(last_line(ran.stderr))
     return ran.stdout

@@ -25,6 +25,7 @@ PINS = {
 }
 NAMES = ("xdem", *PINS)
 FAILURE = ".failure"  # holds the last line of an installation that failed
+PATIENCE = 900.0  # s that an installation may take
 DEBIAN = ("gdal-bin", "python3-gdal")
 
 
@@ -70,6 +71,18 @@ def version(name: str) -> str:
     return ran.stdout.strip() or "not there"
 
 
+def failing(words: list[str]) -> str:
+    """Run a program; return the last line of what went wrong, or nothing."""
+    try:
+        ran = subprocess.run(words, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    if not ran.returncode:
+        return ""
+    lines = [t for t in ran.stderr.splitlines() if t.strip() and not t.startswith("WARNING")]
+    return (lines or ["it said nothing"])[-1]
+
+
 def install(name: str) -> None:
     """Make an environment; keep the last line of what went wrong."""
     done, wanted = HOME / name / ".installed", "\n".join(pins(name))
@@ -83,16 +96,9 @@ def install(name: str) -> None:
         [sys.executable, "-m", "venv", "--clear", HOME / name],
         [*pip, "--only-binary=:all:", *pins(name)],
     ):
-        ran = subprocess.run(
-            [str(w) for w in words], capture_output=True, text=True, check=False, timeout=900
-        )
-        if ran.returncode:
-            lines = [
-                line
-                for line in ran.stderr.splitlines()
-                if line.strip() and not line.startswith("WARNING")
-            ]
-            said.write_text((lines or ["it said nothing"])[-1])
+        failure = failing([str(w) for w in words])
+        if failure:
+            said.write_text(failure)
             print(f"{name} could not be installed: {said.read_text()}", flush=True)
             return
     done.write_text(wanted)

@@ -62,9 +62,11 @@ def judged(kind: str, *words: object) -> dict[str, Any]:
     return dict(json.loads(call(OURS, HERE / "judge.py", kind, *words)))
 
 
-def alone(name: str, python: Path | str, script: str, job: str, **given: Any) -> Worker:
+def alone(
+    name: str, python: Path | str, script: str, job: str, *, small: Mapping[str, Any] | None = None, **given: Any
+) -> Worker:  # fmt: skip
     """Return a worker of one thread."""
-    return Worker(name=name, python=python, script=script, job=job, given=given,
+    return Worker(name=name, python=python, script=script, job=job, given=given, small=small or {},
                   env=environment(one_thread=True))  # fmt: skip
 
 
@@ -93,8 +95,8 @@ def rows_of(
     return [
         {
             "title": title,
-            "ours": ours,
-            "peer": peer,
+            "ours": paired(ours, peer),
+            "peer": paired(peer, ours),
             "asked": [a.to_json() for a in asked.get(peer["name"], ())],
             "limit": limit,
         }
@@ -102,20 +104,32 @@ def rows_of(
     ]
 
 
-def missing(title: str, peer: str, why: str) -> Row:
+def paired(one: Row, other: Row) -> Row:
+    """Return the runs of one of the rounds in which the other ran too."""
+    if "failure" in one or "failure" in other:
+        return one
+    number = len(other["wall"])
+    cut = one | {of: one[of][:number] for of in ("wall", "cpu")}
+    if "more" in one:
+        cut["more"] = {k: v[:number] for k, v in one["more"].items()}
+    return cut
+
+
+def missing(title: str, peer: str, why: str, asked: Sequence[Asked] = ()) -> Row:
     """Return a row that says why there is no figure."""
     return {"title": title, "ours": {"name": "trueground", "failure": why},
-            "peer": {"name": peer, "failure": why}, "asked": [], "limit": False}  # fmt: skip
+            "peer": {"name": peer, "failure": why}, "asked": [a.to_json() for a in asked],
+            "limit": False}  # fmt: skip
 
 
 @contextmanager
-def said(rows: list[Row], title: str, peer: str) -> Iterator[None]:
+def said(rows: list[Row], title: str, peer: str, asked: Sequence[Asked] = ()) -> Iterator[None]:
     """Turn what fails outside the races, as the making of a scene, into a row."""
     try:
         yield
     except (Failed, OSError) as error:
         print(f"    {title}: FAILED: {error}", flush=True)
-        rows.append(missing(title, peer, str(error)))
+        rows.append(missing(title, peer, str(error), asked))
 
 
 NO_DATA = "needs the real data: set TRUEGROUND_DATA to their folder"

@@ -76,6 +76,7 @@ def run(plan: Plan) -> list[Row]:
     for name, (words, more, largest) in JOBS.items():
         print(f"  {name}", flush=True)
         figures: list[dict[str, Any]] = []
+        asked = {"most": MOST.get(name), "slope": SLOPES.get(name)}
         try:
             with plan.folder("growth") as folder:
                 for size in (START, *(s for s in sizes if s <= largest)):
@@ -90,9 +91,8 @@ def run(plan: Plan) -> list[Row]:
                     print(f"    {figures[-1]}", flush=True)
                     (folder / "out.tif").unlink(missing_ok=True)
         except Failed as error:
-            rows.append(missing(name, "none", str(error)))
+            rows.append(missing(name, "none", str(error)) | asked)
             continue
-        asked = {"most": MOST.get(name), "slope": SLOPES.get(name)}
         rows.append({"title": name, "growth": figures, **exponents(figures, plan), **asked})
     return rows
 

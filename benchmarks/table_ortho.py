@@ -20,6 +20,8 @@ INTRO = (
     "leaves half of the output empty, with a message and exit code 0. Errors: of a coordinate-coded image "
     "made with the same options, the worst pixel against the exact chain [px of the image]."
 )
+SIZE = 6000  # px
+SMALL = 500  # px of the image of each command's first run, which does not count
 THREADS = 2
 CREATION = ("TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512", f"NUM_THREADS={THREADS}")
 ZSTD = ("COMPRESS=ZSTD", "ZSTD_LEVEL=1", "PREDICTOR=2")
@@ -125,19 +127,24 @@ def left_out(name: str, target: str, compress: str) -> bool:
 def run(plan: Plan) -> list[Row]:
     """Return a row for each target, compression and peer."""
     if plan.data is None:
-        return [missing("UTM and lon/lat", "gdalwarp, orthority", NO_DATA)]
+        return [missing(t, p, NO_DATA, a) for (t, p), a in ASKED.items()]
     rows: list[Row] = []
-    size = plan.pick(8000, 3000)
+    size = plan.pick(SIZE, 3000)
     with plan.folder("ortho") as folder, said(rows, "scene", "all"):
         errors = accuracies(plan, plan.pick(1200, 600))
         plan.scene("scenes_ortho.py", "texture", folder, plan.data, size)
         grids = json.loads((folder / "grids.json").read_text())
+        small = folder / "small"
+        small.mkdir()
+        plan.scene("scenes_ortho.py", "texture", small, plan.data, SMALL)
+        small_grids = json.loads((small / "grids.json").read_text())
         for target, compress in (("UTM", "zstd"), ("lonlat", "zstd"), ("UTM", "none"), ("lonlat", "none")):  # fmt: skip
             if plan.quick and compress == "none":
                 continue
+            warm_up = commands(small, small_grids[target], compress)
             contenders: list[Contender] = [
                 Command(
-                    name=name, words=words, warm=name == "trueground", judged=lambda k=(target, name): errors.get(k, {})
+                    name=name, words=words, small=warm_up[name], judged=lambda k=(target, name): errors.get(k, {})
                 )
                 for name, words in commands(folder, grids[target], compress).items()
                 if not left_out(name, target, compress)

@@ -50,6 +50,71 @@ def test_the_sentence_follows_from_the_figures(ours, peer, says):
     assert says in " ".join(conclusion("0", [row(ours, peer)]))
 
 
+def lost(name):
+    return {"name": name, "failure": "no such thing"}
+
+
+@pytest.mark.parametrize(
+    ("ours", "peer", "says"),
+    [
+        (side("a", [1.0], px=float("nan")), side("b", [2.0], px=0.1), "px not known"),
+        (side("a", [1.0], **{"not judged": "no file"}), side("b", [2.0], px=0.1), "not judged: no file"),
+        (side("a", [1.0]), side("b", [2.0], px=0.1), "none against 0.1 px"),
+        (lost("a"), side("b", [2.0]), "result none: no such thing"),
+        (side("a", [1.0]), lost("b"), "Not behind in time and memory in the 1 of 2 rows"),
+        (lost("a"), lost("b"), "Not behind in time and memory in the 1 of 2 rows"),
+    ],
+)  # fmt: skip
+def test_no_one_is_ahead_where_a_figure_is_missing(ours, peer, says):
+    from figures import conclusion
+
+    good = row(side("a", [1.0]), side("c", [2.0]))
+    told = " ".join(conclusion("0", [good, row(ours, peer)]))
+    assert says in told
+    assert "**Ahead**" not in told
+
+
+def test_what_was_asked_of_a_row_that_failed_is_not_reached():
+    from figures import conclusion
+
+    asked = [{"of": "wall", "wanted": 8, "floor": 5}]
+    rows = [
+        row(side("a", [1.0]), side("b", [9.0]), asked=asked),
+        row(side("a", [1.0]), lost("c"), asked=asked),
+        {**row(lost("a"), lost("none")), "most": 2000.0, "slope": (1.0, 0.1)},
+    ]
+    told = " ".join(conclusion("0", rows))
+    assert "are reached" not in told
+    assert "job / c (wall time: asked 8, floor 5, no figure)" in told
+    assert "exponent of processor time: asked 1.0 +- 0.1, no figure" in told
+    assert "memory: asked 2000 MB at most, no figure" in told
+
+
+def test_a_limit_that_failed_is_not_reached():
+    from figures import conclusion
+
+    rows = [
+        row(side("a", [1.0]), side("copy", [1.0]), limit=True),
+        row(side("a", [1.0]), lost("copy"), limit=True),
+    ]
+    assert "At the limit" not in " ".join(conclusion("6", rows))
+
+
+def test_reasons_reach_as_far_as_was_looked():
+    from reasons import REASONS, UNKNOWN, reason
+
+    assert "noise" in reason("3", "error", "nuth-kaab", 0.004, "px")
+    assert reason("3", "error", "nuth-kaab", 5.0, "px") == UNKNOWN
+    assert reason("3", "error", "nuth-kaab", 50.0, "m") == UNKNOWN
+    assert reason("3", "wall", "terrain-bias", 0.6) != UNKNOWN
+    assert reason("3", "wall", "terrain-bias", 0.01) == UNKNOWN
+    assert reason("6", "wall", "align --blocks 500", 2.0) != UNKNOWN
+    assert reason("6", "wall", "align --blocks 500", 20.0) == UNKNOWN
+    for one in REASONS:
+        measure = one.measures[0]
+        assert one.explains(one.table, measure, one.words, float("nan"), "px") is False
+
+
 @pytest.mark.parametrize(
     ("wall", "says"),
     [(10.0, "are reached"), (6.0, "**Asked and not reached**"), (2.0, "**Below the floor**")],
@@ -127,6 +192,130 @@ def test_a_worker_answers_and_dies_with_its_last_line(tmp_path, monkeypatch):
     assert first.errors == {"px": 3}
     assert [s.said for s in first.spent] == [{"part": 0.5}] * 3
     assert second.failure == "ValueError: cannot add"
+
+
+@pytest.fixture
+def job(tmp_path, monkeypatch):
+    """A worker whose job tells the errors that it was given."""
+    import measure
+
+    script = tmp_path / "job.py"
+    script.write_text(
+        f"import sys; sys.path.insert(0, {str(BENCHMARKS / 'workers')!r})\n"
+        "import time\n"
+        "from pathlib import Path\n"
+        "from serve import serve\n"
+        "def note(log, what, pause):\n"
+        "    def run():\n"
+        "        time.sleep(pause)\n"
+        "        with Path(log).open('a') as file: file.write(what)\n"
+        "        return {}\n"
+        "    return run, lambda _: {}\n"
+        "serve({'note': note})\n"
+    )
+    monkeypatch.setattr(measure, "WORKERS", tmp_path)
+
+    def made(what, pause=0.0, **more):
+        given = {"log": str(tmp_path / "log"), "what": what, "pause": pause}
+        return measure.Worker(
+            name=what, python=sys.executable, script="job.py", job="note", given=given, **more
+        )
+
+    return made
+
+
+def test_each_worker_has_run_once_before_the_race(job, tmp_path):
+    from measure import race
+
+    race([job("a"), job("b", small={"what": "s"})], 2)
+    assert (tmp_path / "log").read_text() == "asabba"
+
+
+def test_a_slow_contender_runs_in_fewer_rounds(job, monkeypatch):
+    import measure
+    from plan import rows_of
+
+    monkeypatch.setattr(measure, "SLOW", 0.05)
+    outcomes = measure.race([job("a"), job("b"), job("c", 0.06)], 5)
+    assert [len(o.spent) for o in outcomes] == [5, 5, 3]
+    rows = rows_of("job", outcomes, asked={}, limit=False)
+    assert [len(r["ours"]["wall"]) for r in rows] == [5, 3]
+
+
+def test_a_contender_that_takes_too_long_fails_alone(job, monkeypatch):
+    import measure
+
+    monkeypatch.setattr(measure, "PATIENCE", 1.0)
+    endless = measure.Command(
+        name="endless", words=[sys.executable, "-c", "import time; time.sleep(99)"]
+    )
+    outcomes = measure.race([job("a"), endless, job("b", 99.0)], 1)
+    assert [bool(o.failure) for o in outcomes] == [False, True, True]
+    assert "killed by signal 9" in outcomes[1].failure
+    assert "killed by signal 9" in outcomes[2].failure
+
+
+def test_a_scene_that_takes_too_long_is_a_failure(tmp_path, monkeypatch):
+    import measure
+
+    script = tmp_path / "slow.py"
+    script.write_text("import time; time.sleep(99)")
+    monkeypatch.setattr(measure, "PATIENCE", 0.2)
+    with pytest.raises(measure.Failed, match="timed out"):
+        measure.call(sys.executable, script)
+
+
+def test_an_installation_that_takes_too_long_is_kept_as_why(monkeypatch):
+    import peers
+
+    monkeypatch.setattr(peers, "PATIENCE", 0.2)
+    assert "timed out" in peers.failing([sys.executable, "-c", "import time; time.sleep(99)"])
+
+
+def test_the_copy_is_the_file_as_it_was_written(tmp_path, monkeypatch):
+    import numpy as np
+    import rasterio
+
+    monkeypatch.syspath_prepend(str(BENCHMARKS / "workers"))
+    import with_rasterio
+    from affine import Affine
+
+    values = np.arange(300.0 * 400.0, dtype=np.float32).reshape(1, 300, 400)
+    profile = {
+        "driver": "GTiff", "dtype": "float32", "width": 400, "height": 300, "count": 1, "crs": "EPSG:32633",
+        "compress": "zstd", "predictor": 3, "zstd_level": 1, "tiled": True, "blockxsize": 128, "blockysize": 128,
+        "transform": Affine(10.0, 0.0, 500_000.0, 0.0, -10.0, 8_000_000.0),
+    }  # fmt: skip
+    source, output = tmp_path / "source.tif", tmp_path / "copy.tif"
+    with rasterio.open(source, "w", **profile) as file:
+        file.write(values)
+    monkeypatch.setattr(with_rasterio.Path, "unlink", lambda _: None)
+    run, _ = with_rasterio.moved_bytes([str(source)], str(source), str(output))
+    run()
+    with rasterio.open(source) as first, rasterio.open(output) as second:
+        assert np.array_equal(second.read(), values)
+        assert second.profile == first.profile
+        for tag in ("COMPRESSION", "PREDICTOR"):
+            assert second.tags(ns="IMAGE_STRUCTURE")[tag] == first.tags(ns="IMAGE_STRUCTURE")[tag]
+    assert abs(output.stat().st_size - source.stat().st_size) < 1000
+
+
+def test_a_table_runs_without_its_peers(tmp_path, monkeypatch):
+    import peers
+    import table_coreg
+    from figures import conclusion
+    from plan import Plan
+
+    monkeypatch.setattr(peers, "HOME", tmp_path / "nowhere")
+    monkeypatch.setattr(table_coreg, "METHODS", ("nuth-kaab",))
+    monkeypatch.setattr(table_coreg, "SIZES", (600, 600))
+    rows = table_coreg.run(Plan(quick=False, data=None, scratch=tmp_path, pairs=1))
+    assert [r["peer"]["name"] for r in rows] == ["xDEM", "demcompare"]
+    assert rows[0]["ours"]["errors"]["px"] < 0.02
+    told = " ".join(conclusion("3", rows))
+    assert "**Ahead**" not in told
+    assert "asked 8, floor 5, no figure" in told
+    assert "xDEM: not installed" in told
 
 
 def test_exponents_are_of_pixels_without_the_start(tmp_path):

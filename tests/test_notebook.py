@@ -236,3 +236,20 @@ def test_nothing_is_ever_raised():
 
     assert "ValueError: &lt;no&gt;" in html_of(Odd())
     assert "Slope" in html_of(Slope(small_dems()[0]))
+
+
+def test_credentials_of_addresses_are_not_shown(monkeypatch):
+    secret = "https://me:word@host/dem.tif?X-Amz-Signature=a1b2"
+
+    class Remote:
+        def __str__(self):
+            return f"raster of {secret}"
+
+    def failing(_):
+        raise OSError(f"{secret} is gone")
+
+    monkeypatch.setattr(notebook, "_picture", failing)
+    html = html_of(Remote())
+    assert html.count("host/dem.tif") == 2
+    assert "word" not in html
+    assert "a1b2" not in html

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import html
+import io
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,10 +18,14 @@ from numpy.typing import NDArray
 from pyproj import CRS
 from shapely.geometry import box
 
+from known_blocks import result
 from trueground.errors import InputError, WriteError
 from trueground.grid import Grid
+from trueground.plot import blocks
 from trueground.raster import ArrayRaster
 from trueground.report import write_alignment_report, write_demo_report
+from trueground.report.blocks import blockwise_sections
+from trueground.report.page import TableSection
 from trueground.report.pictures import common_grid, encoded
 from trueground.report.text import MISSING, number, percent_change, plain, quantity, towards
 
@@ -308,3 +314,17 @@ def test_words_and_numbers() -> None:
 
 
 # ------------------------------------------------------------------ in a browser
+
+
+def test_reasons_and_numbers_are_promised_where_they_stand(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = result().to_dict()
+    assert "the reason in a word" in blockwise_sections(found)[0].text
+    monkeypatch.setattr(blocks, "_MOST_NUMBERS", 7)  # the result has 8 a side
+    tiles, *_, table = blockwise_sections(found)
+    assert "in a word" not in tiles.text
+    assert "in the CSV file below the table of the blocks" in tiles.text
+    assert isinstance(table, TableSection)
+    assert table.download is not None
+    rows = list(csv.DictReader(io.StringIO(table.download.text)))
+    assert len(rows) == 64
+    assert [r["reason"] for r in rows if r["verdict"] != "ok"] == ["a lake", "a lake"]

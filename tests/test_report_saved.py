@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import csv
 import html
 import io
@@ -17,13 +19,17 @@ from affine import Affine
 from pyproj import CRS
 
 from cli_scene import SHIFT, hills
+from trueground.cli import engine_options
 from trueground.cli.main import run
 from trueground.errors import InputError
 from trueground.grid import Grid
 from trueground.jobs.record import RunRecord, SceneRecord, StepRecord
+from trueground.plot import histogram_of, overview
 from trueground.raster import ArrayRaster
+from trueground.report import differences
 from trueground.report.ortho_saved import quality_of
-from trueground.report.saved_table import table_csv
+from trueground.report.page import Download
+from trueground.report.saved_table import table_csv, without_formulas
 from trueground.writer import write
 
 GRID = Grid(crs=CRS(32632), transform=Affine(10, 0, 399_000, 0, -10, 5_146_200), shape=(160, 160))
@@ -92,7 +98,35 @@ def test_the_same_page_again(kept: Path) -> None:
     assert facts[0][0] == facts[1][0]
 
 
-def test_the_command_on_the_page_finds_the_result_again(kept: Path) -> None:
+def test_a_page_of_the_run_is_not_replaced_by_less(
+    kept: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (kept / "shift.html").write_text("the page of the run")
+    assert run(["report", "shift.json"]) == 1
+    said = capfd.readouterr().err
+    assert "shift.html exists already" in said
+    assert "-o" in said
+    assert (kept / "shift.html").read_text() == "the page of the run"
+    assert run(["report", "shift.json", "-o", "shift.html"]) == 0
+    assert "Iterations" in readable(kept / "shift.html")
+
+
+def test_the_command_is_the_one_that_was_run(kept: Path) -> None:
+    how = ["--resampling", "bilinear", "--grid", "reference"]
+    words = ["align", "reference.tif", "moving.tif", *DATUMS, *how]
+    assert run([*words, "-o", "c.tif", "--transform", "c.json"]) == 0
+    assert json.loads((kept / "c.json").read_text())["command"].startswith("trueground align ")
+    assert run(["report", "c.json"]) == 0
+    code = re.search(r"<code>(.*?)</code>", (kept / "c.html").read_text())
+    assert code is not None
+    shown = html.unescape(code[1]).split()
+    assert shown == ["trueground", *words, "-o", "c.tif", "--transform", "c.json"]
+
+
+def test_the_command_of_an_older_result_finds_it_again(kept: Path) -> None:
+    items = json.loads((kept / "shift.json").read_text())
+    del items["command"]
+    (kept / "shift.json").write_text(json.dumps(items))
     assert run(["report", "shift.json"]) == 0
     code = re.search(r"<code>(.*?)</code>", (kept / "shift.html").read_text())
     assert code is not None
@@ -196,6 +230,85 @@ def test_a_run(kept: Path) -> None:
     assert run(["report", "run.json", "-o", "x.html"]) == 2
 
 
+@pytest.mark.parametrize(("name", "value", "said"), [
+    ("inputs", {"moving": "moving.tif"}, "inputs do not name the reference DEM"),
+    ("inputs", {"reference": 3, "moving": "moving.tif"}, "inputs do not name the reference DEM"),
+    ("inputs", ["reference.tif", "moving.tif"], "inputs is ['reference.tif'"),
+    ("inputs", {"reference": "reference.tif", "moving": "moving.tif", "exclude": 3}, "exclude is 3"),
+    ("heights", "egm96", "heights is 'egm96'"),
+    ("fingerprints", [], "fingerprints is []"),
+    ("parameters", 3, "parameters is 3"),
+    ("statistics", [1], "statistics"),
+    ("statistics", {"before": {"nmad": "much"}}, "statistics"),
+    ("command", ["trueground"], "command is ['trueground']"),
+])  # fmt: skip
+def test_a_broken_alignment(
+    kept: Path, name: str, value: object, said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    items = json.loads((kept / "shift.json").read_text())
+    (kept / "x.json").write_text(json.dumps(items | {name: value}))
+    _is_refused(kept, said, capfd)
+
+
+@pytest.mark.parametrize(("name", "value", "said"), [
+    ("status", "dreaming", "status is 'dreaming'"), ("status", ["done"], "status is ['done']"),
+    ("seconds", "long", "seconds is 'long'"), ("file", 3, "file must be text"), ("job", None, "job must be text"),
+    ("scenes", [{"name": 3, "steps": []}], "name must be text"),
+])  # fmt: skip
+def test_a_broken_run(
+    kept: Path, name: str, value: object, said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    RunRecord(job="Survey", file="s.toml", started="", software="", scenes=[]).write(kept)
+    items = json.loads((kept / "run.json").read_text())
+    (kept / "x.json").write_text(json.dumps(items | {name: value}))
+    _is_refused(kept, said, capfd)
+
+
+def _is_refused(kept: Path, why: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["report", "x.json"]) == 1
+    said = capfd.readouterr().err
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert "please report it" not in said
+    assert why in said
+    assert not (kept / "x.html").exists()
+
+
+def test_scenes_of_like_names_have_places_of_their_own(kept: Path) -> None:
+    step = StepRecord(step="align", command="align")
+    scenes = [SceneRecord(name=n, steps=[step]) for n in ("a b", "a-b")]
+    RunRecord(job="Survey", file="s.toml", started="", software="", scenes=scenes).write(kept)
+    assert run(["report", "run.json"]) == 0
+    ids = re.findall(r' id="([^"]*)"', (kept / "index.html").read_text())
+    assert len(set(ids)) == len(ids) >= 2
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_engine_reads_for_the_pictures(
+    kept: Path, workers: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = []
+    inner = engine_options.EngineOptions.opened
+
+    @contextlib.contextmanager
+    def opened(self: Any) -> Any:
+        with inner(self) as engine:
+            used.append(engine)
+            yield engine
+
+    monkeypatch.setattr(engine_options.EngineOptions, "opened", opened)
+    made = []
+    monkeypatch.setattr(
+        differences, "overview", lambda *a, **k: (made.append(k["engine"]), overview(*a, **k))[1]
+    )
+    monkeypatch.setattr(
+        differences, "histogram_of", lambda *a, **k: (made.append(k["engine"]), histogram_of(*a, **k))[1]
+    )  # fmt: skip
+    assert run(["report", "shift.json", "--workers", workers]) == 0
+    assert len(made) == 3
+    assert all(engine is used[0] for engine in made)
+
+
 @pytest.mark.parametrize("text", ["{}", "[1]", "no JSON", '{"scenes": 1}', '{"runs": [], "contraction": 3}',
                                   '{"areas": [], "variogram": {}}', '{"incidence": 1, "rpc_origin": ""}',
                                   '{"shift_x": 1}'])  # fmt: skip
@@ -226,6 +339,39 @@ def test_quality_comes_back_whole() -> None:
     assert quality_of(items).to_dict() == items
     with pytest.raises(InputError, match="not whole"):
         quality_of(items | {"vectors": [vectors | {"x": [1.0]}]})
+
+
+def test_no_cell_is_a_formula() -> None:
+    cells = ["=1+1", "+cmd", "-2+3", "@sum", "\tx", "\rx", "-1.5", "+1.5", "-1e-3", "ice"]
+    text = without_formulas(table_csv(("=a", "b"), [(c, "1") for c in cells]))
+    header, *rows = csv.reader(io.StringIO(text, newline=""))
+    assert header == ["'=a", "b"]
+    assert [r[0] for r in rows] == [
+        "'=1+1",
+        "'+cmd",
+        "'-2+3",
+        "'@sum",
+        "x",
+        "x",
+        "-1.5",
+        "1.5",
+        "-1e-3",
+        "ice",
+    ]
+    own = Download(name="x.csv", label="x", text='name,v\n"=HYPERLINK(""a"")",-2\n')
+    saved = base64.b64decode(own.href.partition("base64,")[2]).decode()
+    assert saved == 'name,v\n"\'=HYPERLINK(""a"")",-2\n'
+
+
+def test_names_of_areas_are_no_formulas(kept: Path) -> None:
+    outlines = json.loads((kept / "ice.geojson").read_text())
+    outlines["features"][0]["properties"]["name"] = "=1+1"
+    (kept / "ice.geojson").write_text(json.dumps(outlines))
+    assert run(["diff", "reference.tif", "a.tif", "--reference-heights", "ellipsoid", "-o", "dh.tif"]) == 0  # fmt: skip
+    words = ["uncertainty", "dh.tif", "--areas", "ice.geojson", "--name", "name", "-o", "c.csv"]
+    assert run(words) == 0
+    header, *rows = csv.reader(io.StringIO((kept / "c.csv").read_text()))
+    assert dict(zip(header, rows[0], strict=True))["name"] == "'=1+1"
 
 
 def test_a_table_as_csv() -> None:

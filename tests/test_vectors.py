@@ -8,6 +8,7 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio.features
+from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import CRS, Transformer
@@ -186,3 +187,14 @@ def test_edges_follow_the_curve_of_their_own_system():
     inside = (lon > 14) & (lon < 16) & (lat > 78) & (lat < 78.5)
     assert 0.2 < inside.mean() < 0.95
     assert (_everything(mask) != inside).sum() <= 2  # a centre within a millimetre of the edge
+
+
+def test_one_file_or_frame_is_as_good_as_a_list_of_it(tmp_path):
+    frame = gpd.GeoDataFrame(geometry=[box(5e5, 7_999_980, 500_020, 8e6)], crs=32633)
+    frame.to_file(tmp_path / "ice.gpkg")
+    grid = Grid(crs=CRS(32633), transform=Affine(10, 0, 5e5, 0, -10, 8e6), shape=(3, 4))
+    wanted = stable_terrain(grid, exclude=[frame]).read(grid.window)
+    assert wanted.sum() == 8
+    for one in (frame, str(tmp_path / "ice.gpkg"), tmp_path / "ice.gpkg"):
+        np.testing.assert_array_equal(stable_terrain(grid, exclude=one).read(grid.window), wanted)
+        np.testing.assert_array_equal(1 - outline_mask(one, grid).read(grid.window), wanted)

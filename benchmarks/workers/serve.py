@@ -2,6 +2,8 @@
 
     python WORKER.py JOB '{"its": "arguments"}'
 
+`run` runs the job, `judge` judges its last result, `warm {"other": "arguments"}` makes and runs it once with others.
+
 A job gets its arguments and returns two functions: one that is timed, one that judges its last result. What the timed
 one returns may hold `said`, a dict of figures that are told with the run.
 """
@@ -30,6 +32,10 @@ def serve(jobs):
     for line in sys.stdin:
         if line.strip() == "judge":
             answer(**judge(result))
+            continue
+        if line.startswith("warm "):
+            jobs[sys.argv[1]](**json.loads(line.removeprefix("warm ")))[0]()
+            answer(warm=True)
             continue
         result = None
         forget_peak()

@@ -11,9 +11,8 @@ from serve import serve
 from trueground import Dem, read_rpc
 from trueground.coreg import METHODS, Blockwise, NuthKaab
 from trueground.engine import Serial, Threads
-from trueground.grid import Window
 from trueground.kernels import rational
-from trueground.raster import ArrayRaster, open_raster
+from trueground.raster import open_raster
 from trueground.rpc.localize import localize_on
 from trueground.writer import write
 
@@ -23,7 +22,6 @@ SETTINGS = {
     "terrain-bias": {"variable": "slope", "bins": 30},
     "cpd": {"samples": 5000},
 }
-CORNER = Window(0, 0, 400, 400)  # on which kernels are loaded
 CACHED = 512  # points that stay in the first cache
 OPERATIONS = 160  # of a point: four polynomials of 20 terms as nested Horner schemes, normalisation, two divisions
 SIDE = 256  # of a matrix
@@ -47,7 +45,6 @@ def transform(kind):
         def judge(result):
             return points.missed(given, *result["found"], np.isfinite(result["found"][0]))
 
-        run()
         return run, judge
 
     return prepare
@@ -71,9 +68,6 @@ def aligned(reference, moving, method):
 def whole(folder, method):
     """Fit and apply of whole DEMs, read from their files."""
     paths = truth.files(folder, method)
-    pair = [open_raster(p) for p in paths]
-    grid = pair[0].grid.crop(CORNER)
-    aligned(*(ArrayRaster(array=r.read(CORNER), grid=grid) for r in pair), method)
 
     def judge(result):
         moving = open_raster(paths[1])
@@ -95,31 +89,10 @@ def blockwise(reference, moving, output, block):
         said = {"fit": middle - start, "apply": time.perf_counter() - middle}
         return {"said": said}
 
-    run()
     return run, lambda _: {}
 
 
 # What nothing can be quicker than ---------------------------------------------------------------
-
-
-def moved_bytes(paths, copied, output):
-    """Read rasters, block by block with two threads; then copy one."""
-    two = Threads(2)
-
-    def read(path):
-        raster = open_raster(path)
-        windows = (b.core for b in raster.grid.blocks(1024))
-        for _ in two.map(lambda w: float(raster.read(w)[0, 0, 0]), windows):
-            pass
-
-    def run():
-        for path in paths:
-            read(path)
-        write(open_raster(copied), output, engine=two)
-        Path(output).unlink()
-        return {}
-
-    return run, lambda _: {}
 
 
 def polynomials(geom, number):
@@ -133,7 +106,6 @@ def polynomials(geom, number):
             rational.project(rpc.packed, lon, lat, height, row, col)
         return {}
 
-    run()
     return run, lambda _: {}
 
 
@@ -147,13 +119,12 @@ def multiplications(number):
             np.matmul(a, b, out=out)
         return {}
 
-    run()
     return run, lambda _: {}
 
 
 if __name__ == "__main__":
     serve(
         {kind: transform(kind) for kind in points.KINDS}
-        | {"whole": whole, "blockwise": blockwise, "moved_bytes": moved_bytes}
+        | {"whole": whole, "blockwise": blockwise}
         | {"polynomials": polynomials, "multiplications": multiplications}
     )

@@ -99,7 +99,13 @@ def _word(value: Any) -> str:
 
 def _split(parameter: Parameter, text: str) -> list[str]:
     try:
-        return shlex.split(text)
+        found = shlex.shlex(text, posix=True)
+        found.whitespace_split, found.commenters, found.escape = (
+            True,
+            "",
+            "",
+        )  # Windows' paths hold backslashes
+        return list(found)
     except ValueError as error:
         msg = f"{parameter.label}: {text}: {error}; close what is open"
         raise ValueError(msg) from error

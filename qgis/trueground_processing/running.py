@@ -153,11 +153,11 @@ def _lines(process: subprocess.Popen[str], feedback: Feedback) -> Iterator[tuple
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """Ask a process to end, and end it where it does not."""
-    process.send_signal(_INTERRUPT)
+    """Ask a process to end, and end it where it does not, or cannot be asked: on Windows, one without a console."""
     try:
+        process.send_signal(_INTERRUPT)
         process.wait(_GRACE)
-    except subprocess.TimeoutExpired:
+    except (OSError, subprocess.TimeoutExpired):
         process.kill()
         process.wait()
 

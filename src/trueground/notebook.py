@@ -26,6 +26,7 @@ from trueground.plot.overview import overview
 from trueground.plot.style import figure, figure_png
 from trueground.raster import ArrayRaster, Raster, XarrayRaster
 from trueground.rpc.model import Rpc
+from trueground.secret import without_secrets
 
 _SIZE = 220  # px, of a picture
 _READ = 4_000_000  # px, that are read for a picture, at most
@@ -58,7 +59,7 @@ def html_of(thing: Any) -> str:
     if why:
         items["picture"] = why
     rows = "".join(
-        f'<tr style="background:none"><th style="{_CELL}">{escape(k)}</th><td style="{_CELL}">{escape(v)}</td></tr>'
+        f'<tr style="background:none"><th style="{_CELL}">{_text(k)}</th><td style="{_CELL}">{_text(v)}</td></tr>'
         for k, v in items.items()
     )
     image = "" if picture is None else _image(picture, f"picture of {type(thing).__name__}")
@@ -67,6 +68,10 @@ def html_of(thing: Any) -> str:
         f'<table style="border-collapse:collapse;font-size:90%"><caption style="text-align:left;font-weight:bold">'
         f"{escape(type(thing).__name__)}</caption>{rows}</table>{image}</div>"
     )
+
+
+def _text(said: str) -> str:
+    return escape(without_secrets(said))
 
 
 def _image(png: bytes, alt: str) -> str:

@@ -21,7 +21,11 @@ from trueground.shown import Shown
 from trueground.warp import on_grid
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     import geopandas as gpd
+
+    Outlines: TypeAlias = str | os.PathLike[str] | gpd.GeoDataFrame
 
 _METRES_IN_A_DEGREE = 111_320.0  # of latitude
 _LONGEST_EDGE = 200.0  # m; the chord of an arc of so much errs by centimetres at most
@@ -108,7 +112,7 @@ def read_outlines(path: str | os.PathLike[str]) -> gpd.GeoDataFrame:
 
 
 def outline_mask(
-    outlines: Sequence[str | os.PathLike[str] | gpd.GeoDataFrame],
+    outlines: Outlines | Sequence[Outlines],
     grid: Grid,
     *,
     invert: bool = False,
@@ -118,7 +122,7 @@ def outline_mask(
     Parameters
     ----------
     outlines
-        Vector files or GeoDataFrames.
+        Vector files or GeoDataFrames, one or several.
     grid
         Grid of the mask.
     invert
@@ -150,7 +154,7 @@ def outline_mask(
     import pandas as pd
 
     parts = []
-    for source in outlines:
+    for source in _listed(outlines):
         name = "the outlines" if isinstance(source, gpd.GeoDataFrame) else os.fspath(source)
         frame = source if isinstance(source, gpd.GeoDataFrame) else read_outlines(source)
         shapes = frame.geometry[frame.geom_type.isin(["Polygon", "MultiPolygon"])]
@@ -213,11 +217,17 @@ def usable(mask: Raster, window: Window) -> NDArray[np.bool_]:
     return np.asarray(keep)
 
 
+def _listed(outlines: Outlines | Sequence[Outlines]) -> Sequence[Outlines]:
+    """Return outlines as a list, also where one alone was given."""
+    is_one = isinstance(outlines, str | os.PathLike) or hasattr(outlines, "geometry")
+    return [outlines] if is_one else outlines  # type: ignore[return-value]
+
+
 def stable_terrain(
     grid: Grid,
     *,
-    exclude: Sequence[str | os.PathLike[str] | gpd.GeoDataFrame] = (),
-    include: Sequence[str | os.PathLike[str] | gpd.GeoDataFrame] = (),
+    exclude: Outlines | Sequence[Outlines] = (),
+    include: Outlines | Sequence[Outlines] = (),
     mask: str | os.PathLike[str] | Raster | None = None,
 ) -> StableTerrain | None:
     """Combine outlines and a mask into one raster of usable terrain; None where all of it is.
@@ -227,7 +237,7 @@ def stable_terrain(
     grid
         Grid of the result.
     exclude, include
-        Polygons inside (outside) of which terrain is left out.
+        Polygons inside (outside) of which terrain is left out; one or several.
     mask
         Raster on any grid, placed by its georeference: terrain is left out where it is 0 or has no
         data.
@@ -249,12 +259,12 @@ def stable_terrain(
     """
     parts: list[Raster] = []
     outlines = None
-    if exclude:
-        excluded = outline_mask(exclude, grid, invert=True)
+    if out := _listed(exclude):
+        excluded = outline_mask(out, grid, invert=True)
         outlines = excluded.outlines
         parts.append(excluded)
-    if include:
-        parts.append(outline_mask(include, grid))
+    if inside := _listed(include):
+        parts.append(outline_mask(inside, grid))
     if mask is not None:
         parts.append(on_grid(open_raster(mask), grid, resampling="nearest"))
     return StableTerrain(parts=tuple(parts), grid=grid, outlines=outlines) if parts else None

@@ -164,8 +164,10 @@ def test_the_divider_moves(opened: Any) -> None:
     changed = (before != after).any(axis=(0, 2))
     assert changed[width * 3 // 10 : width * 9 // 20].mean() > 0.5  # what the other image has taken
     assert not changed[width * 6 // 10 : width * 9 // 10].any()
-    opened.page.keyboard.press("ArrowRight")
-    assert opened.page.evaluate(_AT) > 25.0 - 2.0
+    at = opened.page.evaluate(_AT)
+    for key, step in (("ArrowRight", 0.5), ("ArrowRight", 1.0), ("ArrowLeft", 0.5)):
+        opened.page.keyboard.press(key)
+        assert opened.page.evaluate(_AT) == pytest.approx(at + step, abs=1e-6)
     opened.page.keyboard.press("Home")
     assert opened.page.evaluate(_AT) == 0.0
     opened.page.keyboard.press("End")

@@ -6,6 +6,7 @@ import configparser
 import json
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -93,6 +94,10 @@ def test_what_is_not_chosen_is_left_to_the_command():
     assert bound(words)["moving"] == "-b.tif"
     further = commands.words(BY_NAME["align"], {**given, "FURTHER": "--seed 3 --mask 'm n.tif'"})
     assert bound(further)["mask"] == "m n.tif"
+    windows = commands.words(
+        BY_NAME["align"], {**given, "FURTHER": r'--mask "C:\a b\m.tif" --weights C:\n.tif'}
+    )
+    assert windows[1:5] == ["--mask", r"C:\a b\m.tif", "--weights", r"C:\n.tif"]
     with pytest.raises(ValueError, match="Reference DEM: nothing is given"):
         commands.words(BY_NAME["align"], {"MOVING": "b.tif", "OUTPUT": "o.tif"})
     with pytest.raises(ValueError, match="No closing quotation"):
@@ -186,6 +191,20 @@ def test_a_command_that_does_not_end_is_ended(program, monkeypatch):
             [],
             Feedback(1.0),
         )
+    assert time.monotonic() - start < 20.0
+
+
+def test_a_command_that_cannot_be_asked_to_end_is_ended(program, monkeypatch):
+    def refused(*_):  # as Windows does of a process without a console
+        raise OSError(6, "The handle is invalid")
+
+    monkeypatch.setattr(subprocess.Popen, "send_signal", refused)
+    monkeypatch.setattr(
+        subprocess.Popen, "kill", lambda self: os.kill(self.pid, signal.SIGKILL)
+    )  # its own asks send_signal
+    start = time.monotonic()
+    with pytest.raises(running.CancelledError):
+        running.run(program("time.sleep(60)"), [], Feedback(1.0))
     assert time.monotonic() - start < 20.0
 
 

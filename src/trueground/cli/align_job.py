@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from trueground.cli.align_inputs import AlignInputs, Datums, PointOptions, column, described
 from trueground.cli.console import console
+from trueground.cli.endings import PAGES, check_ending
 from trueground.cli.options import (
     DemResampling,
     outputs_differ_from,
@@ -159,6 +160,7 @@ class AlignJob:
     def _write_transform(self, found: Result, datums: Datums) -> None:
         """Write what was found, and what it takes to do it again."""
         from trueground import __version__
+        from trueground.secret import without_secrets
         from trueground.writer import write_text
 
         if self.transform is None:
@@ -170,7 +172,7 @@ class AlignJob:
         }  # fmt: skip
         items = json.loads(found.to_json())
         items |= {
-            "version": __version__, "inputs": given,
+            "version": __version__, "command": without_secrets(console.command), "inputs": given,
             "heights": dict(zip(("reference", "moving"), datums, strict=True)),
             "fingerprints": self._fingerprints,
         }  # fmt: skip
@@ -210,6 +212,7 @@ class AlignJob:
         inputs: list[str | Path | None] = [
             self.reference, self.moving, self.mask, self.weights, self.initial, *self.exclude, *self.include,
         ]  # fmt: skip
+        check_ending(self.report, PAGES, "the report is a page, written")
         outputs = {"--output": self.output, "--transform": self.transform, "--report": self.report}
         if self.blocks is not None:
             outputs |= {"--tiles-table": self.blocks.table, "--field-raster": self.blocks.raster}
@@ -362,7 +365,7 @@ class AlignJob:
                 *([] if found.converged else ["The fit did not converge."]),
                 *(f"{w[:1].upper()}{w[1:]}." for w in (*heard, *found.warnings)),
             ],
-            command=console.command,
+            command=console.command, engine=engine,
         )  # fmt: skip
         return found
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from trueground.cli.console import console
-from trueground.cli.endings import RPC_FILES, check_ending
+from trueground.cli.endings import PAGES, RPC_FILES, check_ending
 from trueground.cli.engine_options import EngineOptions
 from trueground.cli.options import File, Output, RpcOrigin, outputs_differ_from, usage
 
@@ -111,6 +111,7 @@ def refine(
         [image, gcps, reference, dem, rpc],
         {"--output": output, "--residuals": residuals, "--report": report},
     )
+    check_ending(report, PAGES, "the report is a page, written")
     check_ending(output, RPC_FILES, "the refined RPC is written")
     where.check()
     row, col = for_file(image, output, keep=rpc is None)

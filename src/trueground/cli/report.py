@@ -16,6 +16,7 @@ from trueground.errors import InputError
 
 if TYPE_CHECKING:
     from trueground.dem import Dem
+    from trueground.engine import Engine
     from trueground.raster import Raster
 
 _ENGINE = EngineOptions()
@@ -37,16 +38,16 @@ def report(
     What other commands write is taken: `align --transform R.json`, the JSON that `ortho --report` writes beside its
     page, `uncertainty -o R.json`, what `converge --json` prints, and the `run.json` of a job. Inputs are looked for
     where the result says, then beside it. Where some are gone or have changed, the page says so at its top, and shows
-    what can be shown.
+    what can be shown. A page that a run has made may show more: it is replaced only where --output names it.
 
-    Examples: `trueground report shift.json`, `trueground report ortho.json --raster ortho.tif -o look.html`
+    Examples: `trueground report shift.json`, `trueground report ortho.json --raster ortho.tif -o again.html`
 
     Parameters
     ----------
     result
         The JSON.
     output
-        The page (HTML). Default: named as the result, beside it.
+        The page (HTML). Default: named as the result, beside it; refused where there is one already.
     raster
         The orthoimage, or the difference that was averaged, whose paths their results do not hold: for the quick look,
         or the map.
@@ -55,7 +56,7 @@ def report(
     if "scenes" in items:
         _write_run(result, items, output=output, raster=raster)
         return
-    page = result.with_suffix(".html") if output is None else output
+    page = _page_of(result) if output is None else output
     check_ending(page, PAGES, "the report is written")
     outputs_differ_from([result, raster], {"--output": page})
     where.check()
@@ -68,8 +69,22 @@ def report(
         with where.opened() as engine:
             write_alignment(result, text, items, page=page, engine=engine)
     else:
-        _writer_of(items, result)(_Kept(path=result, items=items, raster=raster), page)
+        write = _writer_of(items, result)
+        with where.opened() as engine:
+            write(_Kept(path=result, items=items, raster=raster, engine=engine), page)
     console.note(f"wrote {page}")
+
+
+def _page_of(result: Path) -> Path:
+    """Return the name of the page that is written where none is given; never that of one that is there."""
+    page = result.with_suffix(".html")
+    if page.exists():
+        msg = (
+            f"{page} exists already, and may show what is not kept in {result.name}; give the new page another name "
+            "with -o, or this one to replace it"
+        )
+        raise InputError(msg)
+    return page
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +94,7 @@ class _Kept:
     path: Path
     items: Mapping[str, Any]
     raster: str | None
+    engine: Engine
 
 
 def _read(path: Path) -> tuple[str, dict[str, Any]]:
@@ -120,6 +136,7 @@ def _write_ortho(kept: _Kept, page: Path) -> None:
         maps=False,
         inputs={"image": kept.raster or kept.path.stem, **history, "result": str(kept.path)},
         warnings=warnings,
+        engine=kept.engine,
     )
 
 
@@ -184,6 +201,7 @@ def _write_changes(kept: _Kept, page: Path) -> None:
         areas=None,
         inputs={"difference": raster or kept.path.stem, "result": str(kept.path)},
         warnings=["No map: give the difference with --raster."] if raster is None else [],
+        engine=kept.engine,
     )
 
 

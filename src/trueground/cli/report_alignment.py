@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from trueground.cli.console import console
 from trueground.cli.report_inputs import KeptInputs
-from trueground.errors import TruegroundError
+from trueground.errors import InputError, TruegroundError
 
 if TYPE_CHECKING:
     from trueground.coreg import Result
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 _SAME = 1e-6  # of a statistic: round-off
 _GONE = "on what was stable terrain when the result was made"
 _ROLES = {"exclude": "outlines of --exclude", "include": "outlines of --include", "mask": "mask"}
+_ADDED: Mapping[str, type] = {
+    "inputs": dict, "heights": dict, "fingerprints": dict, "parameters": dict, "statistics": dict, "command": str,
+    "version": str,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +51,7 @@ def write_alignment(
     from trueground.coreg import read_result
     from trueground.report import write_alignment_report
 
+    _check(items)
     found = read_result(text)
     inputs = items.get("inputs") or {}
     kept = KeptInputs(result=path, prints=items.get("fingerprints") or {})
@@ -76,8 +81,36 @@ def write_alignment(
             *kept.said,
             *(f"{w[:1].upper()}{w[1:]}." for w in (*heard, *found.warnings)),
         ],
-        command=_command(items, inputs),
+        command=items.get("command") or _command(items, inputs),
+        engine=engine,
     )
+
+
+def _check(items: Mapping[str, Any]) -> None:
+    """Look at what the command has added to the result, which `read_result` does not."""
+    for name, kind in _ADDED.items():
+        value = items.get(name)
+        if value is not None and not isinstance(value, kind):
+            what = "text" if kind is str else "an object"
+            msg = f"{name} is {value!r:.40}, and must be {what}: give what 'trueground align --transform' wrote"
+            raise InputError(msg)
+    inputs = items.get("inputs") or {}
+    for name in ("reference", "moving") if inputs else ():
+        if not isinstance(inputs.get(name), str):
+            msg = (
+                f"inputs do not name the {name} DEM: give what 'trueground align --transform' wrote"
+            )
+            raise InputError(msg)
+    for when, figures in (items.get("statistics") or {}).items():
+        known = figures if isinstance(figures, dict) else {}
+        if not all(isinstance(known.get(name), int | float) for name in ("count", "nmad")):
+            msg = f"statistics: {when} holds no numbers count and nmad: give what 'trueground align --transform' wrote"
+            raise InputError(msg)
+    for name in ("exclude", "include"):
+        named = inputs.get(name)
+        if named is not None and not isinstance(named, list):
+            msg = f"inputs: {name} is {named!r:.40}, and must be a list of files"
+            raise InputError(msg)
 
 
 def _models(found: Result, items: Mapping[str, Any], kept: KeptInputs) -> _Models | None:

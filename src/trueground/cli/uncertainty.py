@@ -307,7 +307,9 @@ def _write(
         }
         write_text(output, json.dumps(found, indent=2) + "\n")
     elif ending == ".csv":
-        write_text(output, table.to_csv(index=False, lineterminator="\n"))
+        from trueground.report.saved_table import without_formulas
+
+        write_text(output, without_formulas(table.to_csv(index=False, lineterminator="\n")))
     else:
         shapes = gpd.GeoDataFrame(table, geometry=frame.geometry.to_numpy(), crs=frame.crs)
         with atomic(output) as temporary:

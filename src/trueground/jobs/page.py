@@ -21,6 +21,8 @@ _SAID = {
     "failed": "not all could be done",
     "interrupted": "the run was interrupted",
 }
+STATUSES = tuple(_SAID)
+"""What may have become of a run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,14 +75,14 @@ def write_index(job: Job, run: RunRecord) -> None:
 
 
 def _sections(job: Job, run: RunRecord) -> Iterator[Section]:
-    for scene, record in zip(job.scenes, run.scenes, strict=True):
+    for n, (scene, record) in enumerate(zip(job.scenes, run.scenes, strict=True), start=1):
         rows = [
             _row(f"{scene.name}/{step.name}", found)
             for step, found in zip(scene.steps, record.steps, strict=True)
         ]
         yield StepsSection(
-            anchor=f"scene-{scene.name.replace(' ', '-')}", heading=scene.name, text=record.status, rows=tuple(rows)
-        )  # fmt: skip
+            anchor=f"scene-{n}", heading=scene.name, text=record.status, rows=tuple(rows)
+        )
 
 
 def _row(folder: str, record: StepRecord) -> StepRow:

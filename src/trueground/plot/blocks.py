@@ -57,8 +57,9 @@ def plot_all_tiles(result: BlockwiseAlignment, *, fig: Figure | None = None) -> 
 def plot_tiles(result: BlockwiseAlignment, ax: Axes | None = None, *, axis: Axis = "x") -> Axes:
     """Draw the table of blocks as a heat map of their shifts along one axis [m].
 
-    The number of each block stands in its cell. Blocks that are not good are hatched, with their verdict. White is the
-    median of the good blocks; the colours reach as far below it as above.
+    The number of each block stands in its cell, and in those of blocks that are not good, which are hatched, their
+    verdict: with up to 14 blocks a side, and cells wide enough to be read. White is the median of the good blocks; the
+    colours reach as far below it as above.
 
     Parameters
     ----------

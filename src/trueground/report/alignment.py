@@ -39,6 +39,7 @@ from trueground.report.valid_data import valid_data_section
 from trueground.writer import write_text
 
 if TYPE_CHECKING:
+    from trueground.engine import Engine
     from trueground.report.differences import Outlines
 
 _ROUND_OFF = 1e-9  # of a scale that was not looked for
@@ -57,6 +58,7 @@ def write_alignment_report(
     inputs: Mapping[str, Any],
     warnings: Sequence[str] = (),
     command: str = "",
+    engine: Engine | None = None,
 ) -> None:
     """Write the report of an alignment as one HTML file, whole or not at all.
 
@@ -85,6 +87,8 @@ def write_alignment_report(
         Sentences that stand at the top of the page.
     command
         Command that makes the result again.
+    engine
+        What reads the differences for maps and histograms; threads of this process by default.
 
     Raises
     ------
@@ -94,8 +98,8 @@ def write_alignment_report(
     maps = None
     if before is not None and after is not None:
         maps = Differences(
-            before=before, after=after, reference=reference, outlines=outlines, valid=valid
-        )
+            before=before, after=after, reference=reference, outlines=outlines, valid=valid, engine=engine
+        )  # fmt: skip
     moving = file_name(inputs.get("moving"), "moving DEM")
     fixed = file_name(inputs.get("reference"), "reference DEM")
     blockwise = result.get("kind") == "blockwise"
@@ -106,7 +110,7 @@ def write_alignment_report(
         warnings=tuple(warnings),
         sections=(
             *alignment_sections(result, maps, where=where),
-            *(_blockwise(result, reference) if blockwise else ()),
+            *(_blockwise(result, reference, engine) if blockwise else ()),
             *(() if maps is None else (valid_data_section(maps),)),
             *closing_sections(inputs, command, result=result),
         ),
@@ -201,7 +205,7 @@ def alignment_sections(
     of = where or ("" if maps is None else maps.where)
     sections: list[Section] = [statistics_section(before, after, of)]
     if maps is not None:
-        median, spread = scale_of(before, maps.before)
+        median, spread = scale_of(before, maps)
         limit = shared_limit(median, spread)
         reach = max(abs(median) + 4.0 * spread, limit)
         sections += [histogram_section(maps, before, after, reach=reach), maps_section(maps, limit)]
@@ -215,11 +219,14 @@ def alignment_sections(
     return tuple(sections)
 
 
-def _blockwise(result: Mapping[str, Any], reference: Raster | None) -> tuple[Section, ...]:
+def _blockwise(
+    result: Mapping[str, Any], reference: Raster | None, engine: Engine | None
+) -> tuple[Section, ...]:
     # Its figures are not those of other pages.
     from trueground.report.blocks import blockwise_sections, refused_sections
 
-    return (*blockwise_sections(result, reference=reference), *refused_sections(result))
+    sections = blockwise_sections(result, reference=reference, engine=engine)
+    return (*sections, *refused_sections(result))
 
 
 def _nmads(result: Mapping[str, Any]) -> tuple[float | None, float | None]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from trueground.coreg.blocks.block import BlockFit
+    from trueground.engine import Engine
 
 _LARGEST_TABLE = 100  # rows
 _INCHES = 4.8  # width of a figure
@@ -47,7 +48,10 @@ _CSV = (
 
 
 def blockwise_sections(
-    result: Mapping[str, Any], *, reference: Raster | None = None
+    result: Mapping[str, Any],
+    *,
+    reference: Raster | None = None,
+    engine: Engine | None = None,
 ) -> tuple[Section, ...]:
     """Return the sections of a blockwise result, as its JSON has it (`BlockwiseAlignment.to_dict`).
 
@@ -62,7 +66,7 @@ def blockwise_sections(
     found = _read(result)
     return (
         _tiles_section(found),
-        _arrows_section(found, reference),
+        _arrows_section(found, reference, engine),
         _verdicts_section(found),
         _passes_section(found),
         _maps_section(found),
@@ -76,20 +80,27 @@ def _read(result: Mapping[str, Any]) -> BlockwiseAlignment:
 
 def _tiles_section(found: BlockwiseAlignment) -> PicturesSection:
     rows, cols = found.tiles.verdict.shape
+    written: list[bool] = []  # whether cells hold their numbers
 
     def drawn(axis: Any) -> Any:
         def draw(fig: Figure) -> None:
-            plot_tiles(found, fig.subplots(), axis=axis)
+            written.append(bool(plot_tiles(found, fig.subplots(), axis=axis).texts))
 
         name = f"Shift {_EAST[axis]} of each block"
         return figure_picture(draw, (_INCHES, _height(found)), alt=f"{name}, as a table in colours")
 
+    pictures = tuple(drawn(axis) for axis in AXES)
+    reasons = ", with the reason in a word" if all(written) else ""
+    numbers = "" if all(written) else (
+        " The cells are too small for numbers: those of all blocks, and the reasons, are in the CSV file below the "
+        "table of the blocks."
+    )  # fmt: skip
     return PicturesSection(
         anchor="blocks",
         heading="Shifts of the blocks",
         text=f"{rows} by {cols} blocks of {found.block_px} px; metres to add to the moving DEM. White is the median. "
-        "Hatched blocks are not used, with the reason in a word: the field goes through them.",
-        pictures=tuple(drawn(axis) for axis in AXES),
+        f"Hatched blocks are not used{reasons}: the field goes through them.{numbers}",
+        pictures=pictures,
         plain=True,
     )
 
@@ -100,8 +111,12 @@ def _height(found: BlockwiseAlignment) -> float:
     return float(min(max(_INCHES * rows / cols, 1.5), 1.6 * _INCHES)) + 0.9
 
 
-def _arrows_section(found: BlockwiseAlignment, reference: Raster | None) -> PicturesSection:
-    ground = None if reference is None else overview(reference, max_pixels=_SHADE_PIXELS)
+def _arrows_section(
+    found: BlockwiseAlignment, reference: Raster | None, engine: Engine | None
+) -> PicturesSection:
+    ground = None
+    if reference is not None:
+        ground = overview(reference, max_pixels=_SHADE_PIXELS, engine=engine)
 
     def arrows(fig: Figure) -> None:
         ax = fig.subplots()

@@ -47,6 +47,7 @@ def dependence_section(maps: Differences) -> PicturesSection | None:
         1.5 * float(np.percentile(np.abs(found["before"]), 75.0)),
         _SHOWN * float(np.percentile(np.abs(found["after"]), 75.0)),
     )
+    limit = limit or 1.0  # of DEMs that are the same
 
     def drawn(name: str, label: str) -> Picture:
         def draw(fig: Figure) -> None:

@@ -23,6 +23,8 @@ from trueground.warp import on_grid
 if TYPE_CHECKING:
     import geopandas as gpd
 
+    from trueground.engine import Engine
+
     Outlines: TypeAlias = gpd.GeoSeries | gpd.GeoDataFrame
 
 _BINS = 160
@@ -42,6 +44,8 @@ class Differences:
     """Polygons to draw; left out of the histograms where there is no mask."""
     valid: Raster | None = None
     """Mask of the histograms, not zero where the statistics were counted."""
+    engine: Engine | None = None
+    """What reads them; threads of this process by default."""
 
     @property
     def where(self) -> str:
@@ -72,12 +76,12 @@ class Differences:
         return OutlineMask(outlines=shapes, grid=grid, invert=True)
 
 
-def scale_of(statistics: Mapping[str, float | None], before: Raster) -> tuple[float, float]:
+def scale_of(statistics: Mapping[str, float | None], maps: Differences) -> tuple[float, float]:
     """Return median and NMAD for the scales; from the picture of the map where none were saved."""
     median, spread = statistics["median"], statistics["nmad"]
     if median is not None and spread is not None:
         return median, spread
-    values = overview(before).array[0]
+    values = overview(maps.before, engine=maps.engine).array[0]
     values = values[np.isfinite(values)]
     if not values.size:
         return 0.0, 1.0
@@ -87,7 +91,11 @@ def scale_of(statistics: Mapping[str, float | None], before: Raster) -> tuple[fl
 def maps_section(maps: Differences, limit: float) -> Section:
     """Return the two maps on one colour scale from `-limit` to `limit` metres."""
     # Read once, not once a map.
-    ground = None if maps.reference is None else overview(maps.reference, max_pixels=MAP_PIXELS)
+    ground = (
+        None
+        if maps.reference is None
+        else overview(maps.reference, max_pixels=MAP_PIXELS, engine=maps.engine)
+    )
     drawn = [
         map_picture(
             dh,
@@ -97,6 +105,7 @@ def maps_section(maps: Differences, limit: float) -> Section:
             caption=f"{when.capitalize()} the alignment",
             hillshade=ground,
             outlines=maps.outlines,
+            engine=maps.engine,
         )
         for dh, when in ((maps.before, "before"), (maps.after, "after"))
     ]
@@ -137,6 +146,7 @@ def histogram_section(
                 valid=maps.mask_on(dh.grid),
                 median=statistics["median"],
                 nmad=statistics["nmad"],
+                engine=maps.engine,
             )
         )
     alt = "Histograms of the height difference before and after the alignment"

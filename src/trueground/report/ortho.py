@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trueground.dem import Dem
+from trueground.engine import Engine
 from trueground.quality import OrthoQuality
 from trueground.raster import Raster
 from trueground.report.closing import closing_sections
@@ -38,6 +39,7 @@ def write_ortho_report(
     inputs: Mapping[str, Any],
     warnings: Sequence[str] = (),
     command: str = "",
+    engine: Engine | None = None,
 ) -> None:
     """Write the report of an orthoimage as one HTML file, whole or not at all.
 
@@ -59,6 +61,8 @@ def write_ortho_report(
         Sentences that stand at the top of the page.
     command
         Command that makes the result again.
+    engine
+        What reads the orthoimage for the quick look; threads of this process by default.
 
     Raises
     ------
@@ -70,7 +74,7 @@ def write_ortho_report(
     look = None
     sections: list[Section] = []
     if image is not None and dem is not None:
-        look = quick_look(image, dem, max_pixels=QUICK_LOOK_PIXELS)
+        look = quick_look(image, dem, max_pixels=QUICK_LOOK_PIXELS, engine=engine)
         sections.append(swipe_section(look, surface))
     if maps:
         sections += [incidence_section(quality), sight_section(quality, dem)]

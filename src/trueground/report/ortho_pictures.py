@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trueground.dem import Dem
+from trueground.engine import Engine
 from trueground.errors import OverlapError
 from trueground.grid import Grid, Window
 from trueground.plot import overview, shade_on, stretch
@@ -69,9 +70,11 @@ class QuickLook(NamedTuple):
     grid: Grid
 
 
-def quick_look(image: Raster, dem: Dem, *, max_pixels: int = QUICK_LOOK_PIXELS) -> QuickLook:
+def quick_look(
+    image: Raster, dem: Dem, *, max_pixels: int = QUICK_LOOK_PIXELS, engine: Engine | None = None
+) -> QuickLook:
     """Average an orthoimage down, block by block, and lay it upon the hillshade of its DEM."""
-    small = overview(_Leading(source=image), max_pixels=max_pixels)
+    small = overview(_Leading(source=image), max_pixels=max_pixels, engine=engine)
     colours = stretch(small)
     shade = shade_below(dem, small.grid)
     relief = np.zeros((*small.grid.shape, 4), dtype=np.uint8)

@@ -10,7 +10,7 @@ from importlib import metadata
 from typing import ClassVar
 
 from trueground import __version__
-from trueground.report.saved_table import table_csv
+from trueground.report.saved_table import table_csv, without_formulas
 
 _LIBRARIES = ("numpy", "numba", "rasterio", "pyproj", "matplotlib")
 
@@ -75,7 +75,7 @@ class Download:
     @property
     def href(self) -> str:
         """Data URI."""
-        content = base64.b64encode(self.text.encode()).decode("ascii")
+        content = base64.b64encode(without_formulas(self.text).encode()).decode("ascii")
         return f"data:text/csv;charset=utf-8;base64,{content}"
 
 

@@ -55,9 +55,10 @@ def map_picture(
     caption: str,
     hillshade: Raster | None = None,
     outlines: gpd.GeoSeries | gpd.GeoDataFrame | None = None,
+    engine: Engine | None = None,
 ) -> tuple[Picture, Picture]:
     """Draw a difference without any text in it, and a thumbnail; legend and scale bar belong to the page."""
-    small = overview(dh, max_pixels=MAP_PIXELS)
+    small = overview(dh, max_pixels=MAP_PIXELS, engine=engine)
     rows, cols = small.grid.shape
     width = cols * max(_SHARP // max(rows, cols), 1)
     height = max(round(width * rows / cols * _stretched(small.grid)), 1)

@@ -31,6 +31,8 @@ from trueground.writer import write_text
 if TYPE_CHECKING:
     import geopandas as gpd
 
+    from trueground.engine import Engine
+
 _LARGEST_TABLE = 300  # rows
 _SQUARE_KILOMETRE = 1e6  # m^2
 
@@ -48,6 +50,7 @@ def write_uncertainty_report(
     inputs: Mapping[str, Any],
     warnings: Sequence[str] = (),
     command: str = "",
+    engine: Engine | None = None,
 ) -> None:
     """Write the report of mean changes as one HTML file, whole or not at all.
 
@@ -73,6 +76,8 @@ def write_uncertainty_report(
         Sentences that stand at the top of the page.
     command
         Command that makes the result again.
+    engine
+        What reads the difference for the map; threads of this process by default.
 
     Raises
     ------
@@ -87,7 +92,7 @@ def write_uncertainty_report(
         warnings=tuple(warnings),
         sections=(
             _table_section(changes),
-            *(() if difference is None else (_map_section(difference, areas),)),
+            *(() if difference is None else (_map_section(difference, areas, engine),)),
             _variogram_section(variogram, model, standardised=error_model is not None),
             *_error_sections(error_model),
             _model_section(model, variogram, standardised=error_model is not None),
@@ -204,8 +209,10 @@ def _table_section(changes: Sequence[MeanChange]) -> Section:
     )
 
 
-def _map_section(difference: Raster, areas: gpd.GeoDataFrame | None) -> Section:
-    values = overview(difference).array[0]
+def _map_section(
+    difference: Raster, areas: gpd.GeoDataFrame | None, engine: Engine | None
+) -> Section:
+    values = overview(difference, engine=engine).array[0]
     values = values[np.isfinite(values)]
     limit = shared_limit(float(np.median(values)), nmad(values)) if values.size else 1.0
     return PicturesSection(
@@ -220,6 +227,7 @@ def _map_section(difference: Raster, areas: gpd.GeoDataFrame | None) -> Section:
                 f"{quantity(-limit)} to {quantity(limit)}",
                 caption="",
                 outlines=areas,
+                engine=engine,
             )[0],
         ),
         legend=dh_legend(limit, title="dh", low_note="", high_note=""),
