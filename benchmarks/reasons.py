@@ -59,7 +59,7 @@ REASONS = (
     Reason("3", ("error",), "", {"px": 0.005},
            "both are within what 1 m of noise leaves of samples that are not the same cells."),
     Reason("4", PEAK, "", 0.3, "one process of trueground against the larger of xDEM's two."),
-    Reason("4", ("error",), "1500", {"m": 2.0},
+    Reason("4", ("error",), "1500", {"m": 2.5},
            "nine blocks are too few for cross-validation to choose more than a constant shift."),
     Reason("6", TIME, "--blocks", 4.0,
            "the fits take as much processor time as the reading, and more where a field of shifts is squeezed into "
