@@ -127,11 +127,15 @@ class _Reader:
             folder=self._folder / str(name),
             scene=self._unaliased(own).over(self._defaults.get("scene", NOTHING)),
         )  # fmt: skip
-        read = []
+        read, before = [], len(self._faults.found)
         for label, command, place in steps:
             said = table.get(label)
             given = Given.of(said, (*at, label)) if isinstance(said, dict) else Given(place, {})
             read.append(reader.step(label, command, Given(place, given.items)))
+        fine = len(self._faults.found) == before
+        if fine and report and not any(REPORT in step.settings for step in read):
+            text = "no step of this scene has a page: a report is of one image, or of rasters; leave report out"
+            self._faults.add(text, (*at, "steps", table["steps"].index(REPORT)))
         for key, place in reader.unused():
             if place[0] == "scene":
                 text = f"no step of this scene takes {key}; leave it out, or add the step"
