@@ -97,7 +97,8 @@ def test_one_fault(edit, old, new, place, says):
 def test_a_report_that_no_step_can_make(edit):
     path = edit(
         ('["align", "ortho", "diff", "report"]', '["ortho", "report"]'), ('dem = "{align}"', 'dem = "moving.tif"'),
-        ('reference = "reference.tif"\nmoving = "moving.tif"\nimage = "image.tif"', 'images = ["image.tif", "other.tif"]'),
+        ('reference = "reference.tif"\nmoving = "moving.tif"\nimage = "image.tif"',
+         'images = ["image.tif", "other.tif"]'),
     )  # fmt: skip
     found = faults_of(path)
     assert any("18:19: no step of this scene has a page" in f for f in found), found
