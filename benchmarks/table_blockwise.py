@@ -16,12 +16,13 @@ INTRO = (
     "motion between two real DEMs; its truth is the DEM itself, and the error the NMAD that is left. "
     "Bent: a field of shifts of a few pixels over terrain with 1 m of noise; the error is the RMS over "
     "means of 10 x 10 cells against the terrain without noise, of which noise alone leaves 0.1 m. "
-    "Three pairs and not five where xDEM takes more than a minute (of 3000 x 3000 about five), so that the "
-    "table fits into half an hour: their median is less sure."
+    "Three pairs and not five where xDEM takes more than a minute, and one of 3000 x 3000, where it takes "
+    "five: those medians are less sure."
 )
 BLOCK = 500  # px
 REAL = 100.0  # times as quick as xDEM: asked of the real pair
-BENT = ((1500, None, None), (3000, 200.0, 1))  # px, what was asked, and pairs where xDEM takes minutes
+# px, what was asked, and pairs where xDEM takes minutes.
+BENT = ((1500, None, None), (3000, 200.0, 1))
 SMALL = 1000  # px of the pair of each tool's first run, which does not count
 
 
