@@ -123,6 +123,15 @@ def test_the_command_is_the_one_that_was_run(kept: Path) -> None:
     assert shown == ["trueground", *words, "-o", "c.tif", "--transform", "c.json"]
 
 
+def test_the_command_that_is_kept_holds_no_credentials(kept: Path) -> None:
+    (kept / "moving.tif").rename(kept / "moving.tif?token=a1b2")
+    words = ["align", "reference.tif", "moving.tif?token=a1b2", *DATUMS, "-o", "c.tif"]
+    assert run([*words, "--transform", "c.json"]) == 0
+    text = (kept / "c.json").read_text()
+    assert "moving.tif?token=***" in json.loads(text)["command"]
+    assert "a1b2" not in text
+
+
 def test_the_command_of_an_older_result_finds_it_again(kept: Path) -> None:
     items = json.loads((kept / "shift.json").read_text())
     del items["command"]
@@ -240,6 +249,7 @@ def test_a_run(kept: Path) -> None:
     ("parameters", 3, "parameters is 3"),
     ("statistics", [1], "statistics"),
     ("statistics", {"before": {"nmad": "much"}}, "statistics"),
+    ("errors", [1], "errors is [1], and must be"), ("rotations", 3, "rotations is 3"),
     ("command", ["trueground"], "command is ['trueground']"),
 ])  # fmt: skip
 def test_a_broken_alignment(

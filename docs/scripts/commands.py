@@ -6,8 +6,8 @@ import re
 
 HEAD = """# Commands
 
-What `trueground COMMAND --help` says, of all commands. Exit codes: 0 done, 2 wrong usage, 1 everything else (130 after Ctrl-C), with
-one line that says what is wrong and what to do. `--quiet`, `--verbose`,
+What `trueground COMMAND --help` says, of all commands. Exit codes: 0 done, 2 wrong usage, 1 everything else, with
+one line that says what is wrong and what to do; 130 after Ctrl-C. `--quiet`, `--verbose`,
 `--progress lines` and `--config FILE.toml` ([options in a file](../config.md)) go with every command.
 
 """

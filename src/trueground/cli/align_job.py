@@ -160,7 +160,6 @@ class AlignJob:
     def _write_transform(self, found: Result, datums: Datums) -> None:
         """Write what was found, and what it takes to do it again."""
         from trueground import __version__
-        from trueground.secret import without_secrets
         from trueground.writer import write_text
 
         if self.transform is None:
@@ -172,7 +171,7 @@ class AlignJob:
         }  # fmt: skip
         items = json.loads(found.to_json())
         items |= {
-            "version": __version__, "command": without_secrets(console.command), "inputs": given,
+            "version": __version__, "command": console.command, "inputs": given,
             "heights": dict(zip(("reference", "moving"), datums, strict=True)),
             "fingerprints": self._fingerprints,
         }  # fmt: skip

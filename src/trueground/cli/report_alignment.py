@@ -101,9 +101,15 @@ def _check(items: Mapping[str, Any]) -> None:
                 f"inputs do not name the {name} DEM: give what 'trueground align --transform' wrote"
             )
             raise InputError(msg)
+    known = items.get("alignment") or items
+    for name in ("errors", "rotations"):
+        values = (known.get(name) if isinstance(known, dict) else known) or [0.0] * 3
+        if not isinstance(values, list) or len(values) < 3:
+            msg = f"{name} is {values!r:.40}, and must be a list of 3 numbers at least"
+            raise InputError(msg)
     for when, figures in (items.get("statistics") or {}).items():
-        known = figures if isinstance(figures, dict) else {}
-        if not all(isinstance(known.get(name), int | float) for name in ("count", "nmad")):
+        told = figures if isinstance(figures, dict) else {}
+        if not all(isinstance(told.get(name), int | float) for name in ("count", "nmad")):
             msg = f"statistics: {when} holds no numbers count and nmad: give what 'trueground align --transform' wrote"
             raise InputError(msg)
     for name in ("exclude", "include"):
