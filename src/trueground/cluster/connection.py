@@ -49,6 +49,8 @@ class Connection:
     def close(self, *, at_once: bool) -> None:
         """Close what was opened; at once where nobody waits for what workers still do."""
         if self.cluster is not None and at_once:
+            # What is sent to processes that are gone is no news.
+            logging.getLogger("distributed").setLevel(logging.CRITICAL)
             _kill(self.cluster)
         with contextlib.suppress(Exception):  # a cluster that has gone needs no farewell
             if self.is_own:
