@@ -185,7 +185,13 @@ def _not_ahead(table: str, rows: list[Row]) -> list[str]:
         return [
             f"Not behind in {in_what} in the {len(compared)} of {len(raced)} rows that have figures."
         ]
-    return [f"**Ahead** of every peer in every row, in {in_what}."]
+    alike = ", ".join(f"{number(v)} {unit}" for unit, v in SMALL.items())
+    but = (
+        f" (errors below {alike}, or {ALIKE} times the peer's, count as alike)"
+        if "error" in in_what
+        else ""
+    )
+    return [f"**Ahead** of every peer in every row, in {in_what}{but}."]
 
 
 def _above_limits(table: str, rows: list[Row]) -> list[str]:
