@@ -105,6 +105,13 @@ def test_a_clean_installation_runs(archives, tmp_path):
     assert "missing" not in items["packages"]
     assert "lacking" not in items["GDAL drivers"]
     assert "align" in said("--help")
+    # And again from the source archive, which is built where it is installed.
+    for words in (
+        ["hatchling"],
+        ["--no-build-isolation", "--no-deps", "--force-reinstall", str(archives[1])],
+    ):
+        subprocess.run([*pip, "install", "--quiet", *words], env=CLEAN, check=True, cwd=tmp_path)
+    assert said("--version").strip() == trueground.__version__
 
 
 def test_system_says_what_a_bug_report_needs():

@@ -54,6 +54,14 @@ def test_align_recovers_the_shift_and_writes_all_it_was_asked_for(run: Run, tmp_
     assert done.stderr.count("warning:") == 1  # both DEMs are silent about their datum
 
 
+def test_align_says_what_it_found_as_json(run: Run, tmp_path: Path) -> None:
+    words = ["-q", "align", "reference.tif", "moving.tif", "-o", "out/a.tif"]
+    done = run(*words, "--transform", "out/t.json", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == json.loads((tmp_path / "t.json").read_text())
+    assert json.loads(run(*words, "--blocks", "80", "--json").stdout)["verdicts"]
+
+
 def test_align_on_the_grid_of_the_reference(run: Run, tmp_path: Path) -> None:
     done = run(
         "-q",

@@ -7,7 +7,7 @@ from typing import Literal
 
 from trueground.cli.align_sample import SampleOptions
 from trueground.cli.engine_options import EngineOptions
-from trueground.cli.options import DemResampling, File, Files, Output, usage
+from trueground.cli.options import DemResampling, File, Files, Flag, Output, usage
 from trueground.cli.storage import Storage
 
 _SAMPLE = SampleOptions()
@@ -48,6 +48,7 @@ def align(
     points_heights: str | None = None,
     where: EngineOptions = _ENGINE,
     storage: Storage = _STORAGE,
+    json: Flag = False,
 ) -> None:
     """Move an elevation model onto a reference, so that their difference shows change and not misplacement.
 
@@ -125,6 +126,8 @@ def align(
         CRS of the points. Default: as their file says.
     points_heights
         What heights of the points are above.
+    json
+        Print what was found as JSON, as --transform writes it.
     """
     from trueground.cli.align_inputs import PointOptions
     from trueground.cli.align_job import AlignJob, BlockOptions
@@ -153,4 +156,5 @@ def align(
         exclude=exclude or [], include=include or [], mask=mask, weights=weights, initial=initial,
         transform=transform, report=report, resampling=resampling, grid=grid,
         reference_heights=reference_heights, moving_heights=moving_heights, where=where, storage=storage,
+        as_json=json,
     ).run()  # fmt: skip

@@ -19,6 +19,7 @@ from trueground.cli.options import (
     warn_of_outlines_elsewhere,
 )
 from trueground.errors import FitError, InputError
+from trueground.secret import without_secrets
 
 if TYPE_CHECKING:
     from trueground.cli.align_sample import SampleOptions
@@ -97,6 +98,7 @@ class AlignJob:
     moving_heights: str | None
     where: EngineOptions
     storage: Storage
+    as_json: bool
 
     def run(self) -> None:
         """Do it."""
@@ -152,18 +154,24 @@ class AlignJob:
         for warning in found.warnings:
             console.warn(warning)
         self._write_transform(found, datums)  # again: a report has added figures
-        _say(found)
+        if self.as_json:
+            print(without_secrets(self._json(found, datums)))
+        else:
+            _say(found)
         console.note(
             f"wrote {', '.join(str(p) for p in (*written, self.transform, self.report) if p is not None)}"
         )
 
     def _write_transform(self, found: Result, datums: Datums) -> None:
-        """Write what was found, and what it takes to do it again."""
-        from trueground import __version__
         from trueground.writer import write_text
 
-        if self.transform is None:
-            return
+        if self.transform is not None:
+            write_text(self.transform, self._json(found, datums) + "\n")
+
+    def _json(self, found: Result, datums: Datums) -> str:
+        """Return what was found, and what it takes to do it again."""
+        from trueground import __version__
+
         given = {
             "reference": self.reference, "moving": self.moving, "method": self.method, **self.sample.given,
             "exclude": self.exclude, "include": self.include, "mask": self.mask, "weights": self.weights,
@@ -175,7 +183,7 @@ class AlignJob:
             "heights": dict(zip(("reference", "moving"), datums, strict=True)),
             "fingerprints": self._fingerprints,
         }  # fmt: skip
-        write_text(self.transform, json.dumps(items, indent=2) + "\n")
+        return json.dumps(items, indent=2)
 
     def _check(self) -> tuple[bool, bool]:
         """Look at the arguments before any work; tell whether reference and moving are points."""
