@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import rasterio
 from affine import Affine
 from pyproj import CRS
 
+from faults import mounted
 from grids import coordinate_coded, turned
 from trueground import __version__
 from trueground.engine import Serial, Threads
@@ -203,28 +203,11 @@ def test_unknown_driver_and_type_are_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@contextlib.contextmanager
-def _mounted(folder, options):
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        reason = done.stderr.strip()
-    except OSError as error:
-        reason = str(error)
-    if not os.path.ismount(folder):
-        pytest.skip(f"mounting a file system is not permitted here: {reason}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
 @pytest.mark.parametrize("driver", ["GTiff", "COG"])
 @pytest.mark.parametrize("pixels", [600, 1500])
 def test_full_disk(tmp_path, driver, pixels):
     """GDAL may swallow it until the file is closed, or for good."""
-    with _mounted(tmp_path / "disk", "size=512k") as disk:
+    with mounted(tmp_path / "disk", "size=512k") as disk:
         path = disk / "out.tif"
         path.write_bytes(b"old")
         with pytest.raises(WriteError, match=r"out\.tif could not be written") as caught:
@@ -240,7 +223,7 @@ def test_full_disk(tmp_path, driver, pixels):
 
 @pytest.mark.parametrize("pixels", [600, 1500])
 def test_full_disk_of_a_cog_names_no_temporary_file(tmp_path, pixels):
-    with _mounted(tmp_path / "disk", "size=512k") as disk:
+    with mounted(tmp_path / "disk", "size=512k") as disk:
         with pytest.raises(WriteError) as caught:
             write(_noise(pixels, pixels), disk / "full.tif", driver="COG")
         assert ".part" not in str(caught.value)
@@ -249,7 +232,7 @@ def test_full_disk_of_a_cog_names_no_temporary_file(tmp_path, pixels):
 @pytest.mark.parametrize("rows", range(300, 560, 20))
 def test_disk_that_is_full_just_before_the_end(tmp_path, rows):
     """Around the size of the disk: either the file is whole, or there is none."""
-    with _mounted(tmp_path / "disk", "size=768k") as disk:
+    with mounted(tmp_path / "disk", "size=768k") as disk:
         raster = _noise(rows, 500)
         try:
             write(raster, disk / "out.tif", engine=Serial())
@@ -261,7 +244,7 @@ def test_disk_that_is_full_just_before_the_end(tmp_path, rows):
 
 
 def test_folder_that_cannot_be_written(tmp_path):
-    with _mounted(tmp_path / "disk", "ro") as disk:
+    with mounted(tmp_path / "disk", "ro") as disk:
         with pytest.raises(WriteError, match="cannot be written") as caught:
             write_text(disk / "a.txt", "x")
         assert "\n" not in str(caught.value)

@@ -137,11 +137,8 @@ def outline_mask(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from affine import Affine
-    >>> from pyproj import CRS
-    >>> from trueground import ArrayRaster, Grid
-    >>> grid = Grid(crs=CRS(32633), transform=Affine(10, 0, 5e5, 0, -10, 8e6), shape=(3, 4))
+    >>> from trueground.samples import small_raster
+    >>> grid = small_raster().grid
     >>> import geopandas as gpd, shapely
     >>> box = gpd.GeoDataFrame(geometry=[shapely.box(5e5, 7_999_980, 500_020, 8e6)], crs=32633)
     >>> from trueground import outline_mask
@@ -244,11 +241,8 @@ def stable_terrain(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from affine import Affine
-    >>> from pyproj import CRS
-    >>> from trueground import ArrayRaster, Grid
-    >>> grid = Grid(crs=CRS(32633), transform=Affine(10, 0, 5e5, 0, -10, 8e6), shape=(3, 4))
+    >>> from trueground.samples import small_raster
+    >>> grid = small_raster().grid
     >>> import geopandas as gpd, shapely
     >>> box = gpd.GeoDataFrame(geometry=[shapely.box(5e5, 7_999_980, 500_020, 8e6)], crs=32633)
     >>> from trueground import stable_terrain

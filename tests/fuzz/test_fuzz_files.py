@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from fuzz_settings import TIMES, Survives, tried
 
 READER = Path(__file__).with_name("read_many.py")
+ORTHO = ["ortho", "image.tif", "--dem", "dem.tif", "--heights", "ellipsoid", "--like", "dem.tif"]
 HEAD = 4096  # bytes in which the header and its tags lie
 CASES = 60
 
@@ -95,17 +96,7 @@ def test_manifests_of_tiles(
 ) -> None:
     """Nothing that a manifest names, and no link in the folder, has anything written outside of it."""
     folder = place / "out/t"
-    words = [
-        "ortho",
-        "image.tif",
-        "--dem",
-        "dem.tif",
-        "--heights",
-        "ellipsoid",
-        "--like",
-        "dem.tif",
-    ]
-    words += ["-o", str(folder), "--tiles", "64", "--workers", "1"]
+    words = [*ORTHO, "-o", str(folder), "--tiles", "64", "--workers", "1"]
     made = place / "made"
     if not made.exists():
         assert survives(words, clean=False) == ""
@@ -126,15 +117,5 @@ def test_a_folder_of_tiles_that_is_a_link_elsewhere(place: Path, survives: Survi
     folder = place / "out/t"
     folder.mkdir()
     (folder / "tiles").symlink_to(place / "beside")
-    words = [
-        "ortho",
-        "image.tif",
-        "--dem",
-        "dem.tif",
-        "--heights",
-        "ellipsoid",
-        "--like",
-        "dem.tif",
-    ]
-    said = survives([*words, "-o", str(folder), "--tiles", "64", "--resume"])
+    said = survives([*ORTHO, "-o", str(folder), "--tiles", "64", "--resume"])
     assert "tiles is a link" in said

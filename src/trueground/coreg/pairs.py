@@ -201,8 +201,7 @@ class Pair:
         moved = surface_of(self.moving, alignment, resampling=self.resampling)
         x, y = self.cells.x, self.cells.y
         if len(self.parts) == 1 and is_plain(self.moving):  # nothing to read, nor to share out
-            at = (np.concatenate([v + d[i] for d in beside]) for i, v in enumerate((x, y)))
-            return moved.heights(*at).reshape(len(beside), x.size)
+            return np.stack([moved.heights(x + dx, y + dy) for dx, dy in beside])
         parts = dict(self.parts)
 
         def below(window: Window) -> list[Float]:

@@ -21,6 +21,7 @@ from trueground.errors import FitError, OverlapError
 from trueground.grid import Grid, Window
 from trueground.projection import count_longitudes_as, project, same_place
 from trueground.raster import ArrayRaster, Raster
+from trueground.vectors import usable
 
 Float = NDArray[np.float64]
 Verdict = Literal[
@@ -108,14 +109,11 @@ class BlockFitter:
         outer = window.pad(self.overlap).intersect(grid.window)
         values, whole = around(self.reference, outer)
         heights = values[0, *outer.slices_in(whole)]
-        usable = np.isfinite(heights)
+        known = np.isfinite(heights)
         if self.valid is not None:
-            keep = self.valid.read(outer)[0]
-            usable &= (keep != 0) & (keep == keep)  # noqa: PLR0124 (NaN)
-            if self.valid.nodata is not None:
-                usable &= keep != self.valid.nodata
-        share = np.count_nonzero(usable) / usable.size
-        x, y = self._middle(outer, usable, share)
+            known &= usable(self.valid, outer)
+        share = np.count_nonzero(known) / known.size
+        x, y = self._middle(outer, known, share)
 
         def said(verdict: Verdict, reason: str, **figures: Any) -> BlockFit:
             return BlockFit(
@@ -129,7 +127,7 @@ class BlockFitter:
                 f"{share:.1%} of the cells are usable, {self.min_valid:.1%} are asked for",
             )
         if self.valid is not None:
-            heights = np.where(usable, heights, np.float32(np.nan))
+            heights = np.where(known, heights, np.float32(np.nan))
         part = ArrayRaster(array=heights, grid=self._local(grid.crop(outer)))
         try:
             below = self._read_below(part.grid, start, share)
