@@ -29,7 +29,7 @@ BANDS = ("longitude", "latitude", "height")
 
 # Points are located together, and their last digits depend on who is together: a piece of the image is always the
 # same one, whatever window of it is asked for.
-_TILE = 256  # px
+_TILE = 512  # px
 _OFF_IMAGE = 255
 
 

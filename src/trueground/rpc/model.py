@@ -259,7 +259,9 @@ class Rpc(Shown):
         drift slowly (Pleiades: 0.01 px after seven ranges, 0.9 px after fifty), beside the scene they run wild.
         """
         with np.errstate(invalid="ignore"):
-            x = np.mod(np.asarray(lon) - self.long_off + 180.0, 360.0) - 180.0
+            x = np.asarray(lon) - self.long_off
+            if (np.abs(x) > 180.0).any():
+                x = np.mod(x + 180.0, 360.0) - 180.0
             y = np.asarray(lat) - self.lat_off
             h = np.asarray(height) - self.height_off
             return np.asarray(
