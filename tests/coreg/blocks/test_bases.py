@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.interpolate import BSpline
 
-from trueground.coreg.blocks.bases import KINDS, Basis
+from bands import whole
+from trueground.coreg.blocks.bases import KINDS, Basis, below
 
 SPLINES = ("separable", "smooth")
 U, V = np.random.default_rng(0).random((2, 400))
@@ -25,7 +26,7 @@ def coefficients(basis, function):
 def test_size_and_shape(kind):
     basis = Basis(kind=kind, cells=(4, 6))
     assert basis.at(U, V).shape == (400, basis.size)
-    assert basis.penalty().shape == (basis.size, basis.size)
+    assert len(basis.penalty()) == basis.size
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -51,15 +52,16 @@ def test_splines_sum_to_one_up_to_the_edges():
 def test_planes_cost_nothing(kind):
     basis = Basis(kind=kind, cells=(5, 7))
     plane = coefficients(basis, lambda u, v: 2.0 - 3.0 * u + 5.0 * v)
-    scale = np.abs(basis.penalty()).max()
-    assert abs(plane @ basis.penalty() @ plane) < 1e-9 * scale
-    values = np.linalg.eigvalsh(basis.penalty())
+    penalty = whole(basis.penalty())
+    scale = np.abs(penalty).max()
+    assert abs(plane @ penalty @ plane) < 1e-9 * scale
+    values = np.linalg.eigvalsh(penalty)
     assert values[0] > -1e-9 * scale
 
 
 def test_free_is_what_the_penalty_leaves():
     basis = Basis(kind="smooth", cells=(5, 4))
-    values = np.linalg.eigvalsh(basis.penalty())
+    values = np.linalg.eigvalsh(whole(basis.penalty()))
     assert np.sum(values < 1e-9 * values[-1]) == basis.free
 
 
@@ -74,10 +76,34 @@ def test_penalty_is_the_bending_energy(kind, function, energy):
     basis = Basis(kind=kind, cells=(16, 20))
     curved = coefficients(basis, function)
     # A row of coefficients has up to three more than there are cells.
-    assert curved @ basis.penalty() @ curved == pytest.approx(energy, rel=0.3)
+    assert curved @ whole(basis.penalty()) @ curved == pytest.approx(energy, rel=0.3)
 
 
 def test_a_twist_bends_too():
     basis = Basis(kind="smooth", cells=(16, 20))
     twisted = coefficients(basis, lambda u, v: u * v)
-    assert twisted @ basis.penalty() @ twisted == pytest.approx(2.0, rel=0.3)
+    assert twisted @ whole(basis.penalty()) @ twisted == pytest.approx(2.0, rel=0.3)
+
+
+def test_band_is_that_of_the_matrix():
+    matrix = np.random.default_rng(3).normal(size=(7, 7))
+    matrix += matrix.T
+    near = np.abs(np.subtract.outer(np.arange(7), np.arange(7))) <= 3
+    np.testing.assert_array_equal(whole(below(matrix, 3)), np.where(near, matrix, 0.0))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("cells", [(4, 6), (1, 1), (6, 1)])
+@pytest.mark.parametrize("width", [(0.0, 0.0), (0.1, 0.2), (0.9, 0.9)])
+def test_cells_see_the_means_of_the_functions(kind, cells, width):
+    """Those of two points along each axis, in ascending order and up to the edges."""
+    basis = Basis(kind=kind, cells=cells)
+    u, v = (w / 2.0 + (1.0 - w) * t for t, w in zip((U, V), width, strict=True))
+    u[:2], v[:2] = (width[0] / 2.0, 1.0 - width[0] / 2.0), (width[1] / 2.0, 1.0 - width[1] / 2.0)
+    found = basis.seen(u, v, width)
+    steps = [w / np.sqrt(12.0) for w in width]
+    corners = [basis.at(u + i * steps[0], v + j * steps[1]) for i in (-1, 1) for j in (-1, 1)]
+    many = np.random.default_rng(4).normal(size=basis.size)
+    np.testing.assert_allclose(found.sums(many), np.mean(corners, axis=0) @ many, atol=1e-12)
+    assert (np.diff(found.columns, axis=1) > 0).all()
+    assert found.reach < basis.size

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bands import whole
 from trueground.coreg.blocks.bases import Basis
-from trueground.coreg.blocks.smoother import Smoothed
+from trueground.coreg.blocks.smoother import _STIFFNESS, Smoothed
 
 U, V = (g.ravel() for g in np.meshgrid(*2 * [(np.arange(9) + 0.5) / 9]))
 FINE = tuple(g.ravel() for g in np.meshgrid(*2 * [np.linspace(0.03, 0.97, 40)]))
@@ -18,7 +19,7 @@ def waves(u, v):
 
 
 def smoothed(basis, values, errors):
-    return Smoothed.of(basis, basis.at(U, V), values, errors)
+    return Smoothed.of(basis, basis.seen(U, V), values, errors)
 
 
 def at(basis, found, places=FINE):
@@ -70,8 +71,7 @@ def test_intervals_hold_whatever_errors_were_stated(factor):
         rng = np.random.default_rng(seed)
         errors = rng.uniform(0.1, 0.3, U.size)
         found = smoothed(SHEET, waves(U, V) + factor * errors * rng.normal(size=U.size), errors)
-        design = SHEET.at(*FINE)
-        sigma = np.sqrt(np.einsum("ni,ij,nj->n", design, found.covariance, design))
+        sigma = np.sqrt(found.variances(SHEET.seen(*FINE)))
         share.append(np.mean(np.abs(at(SHEET, found) - waves(*FINE)) < sigma))
         scales.append(found.scale)
     assert 0.60 < np.mean(share) < 0.76
@@ -91,3 +91,23 @@ def test_stated_errors_scale_away():
     np.testing.assert_allclose(one.coefficients, two.coefficients, rtol=1e-9)
     np.testing.assert_allclose(one.covariance, two.covariance, rtol=1e-6)
     assert one.scale == pytest.approx(100.0 * two.scale)
+
+
+@pytest.mark.parametrize("kind", ["quadratic", "separable", "smooth"])
+def test_variances_are_those_of_the_model(kind):
+    """Of (B^T W B + lambda P)^-1 by whole matrices, also where no value tells of two splines at once."""
+    basis = Basis(kind=kind, cells=(4, 3))
+    some = V - U < 0.3  # nothing in a corner
+    seen, errors = basis.seen(U[some], V[some]), np.full(some.sum(), 0.3)
+    noise = np.random.default_rng(2).normal(size=errors.size)
+    found = Smoothed.of(basis, seen, waves(U, V)[some] + 0.3 * noise, errors)
+    design, penalty = basis.at(U[some], V[some]), whole(basis.penalty())
+    normal = design.T @ design
+    if kind != "quadratic":
+        unit = np.trace(normal) / np.trace(penalty)
+        normal += 1e-10 * np.trace(normal) / basis.size * np.eye(basis.size)
+        normal += unit * _STIFFNESS[found.stiffness] * penalty
+    at = basis.at(*FINE)
+    expected = (found.scale * 0.3) ** 2 * np.sum(at * np.linalg.solve(normal, at.T).T, axis=1)
+    # What is the same along and across leaves ten digits of sixteen.
+    np.testing.assert_allclose(found.variances(basis.seen(*FINE)), expected, rtol=1e-4)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 from typing import Literal, get_args
 
 import numpy as np
@@ -24,6 +26,30 @@ _POWERS = {
 }
 _FIRST = np.array([[-1.0, 1.0]])  # differences of neighbours, and of their differences
 _SECOND = np.array([[1.0, -2.0, 1.0]])
+_GAUSS = 0.5 / math.sqrt(3.0)  # widths of a cell from its middle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """What values see of functions; of those that are 0 for a value most are left out."""
+
+    columns: NDArray[np.intp]
+    """(n, m) functions that each value sees, in ascending order."""
+    shares: Float
+    """(n, m) how much of each."""
+
+    @property
+    def reach(self) -> int:
+        """How far the functions that one value sees are apart at most."""
+        return int((self.columns[:, -1] - self.columns[:, 0]).max())
+
+    def of(self, some: NDArray[np.bool_]) -> Design:
+        """Return that of some of the values."""
+        return Design(columns=self.columns[some], shares=self.shares[some])
+
+    def sums(self, coefficients: Float) -> Float:
+        """Return what each value (n,) would be, with coefficients (size,) of the functions."""
+        return np.asarray(np.einsum("nm,nm->n", self.shares, coefficients[self.columns]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +68,7 @@ class Basis:
     @property
     def free(self) -> int:
         """How many of the coefficients' combinations cost nothing."""
-        return 3 if self.kind in {"smooth", "separable"} else len(_POWERS[self.kind])
+        return len(_POWERS[self.kind]) if self.kind in POLYNOMIALS else 3
 
     @property
     def size(self) -> int:
@@ -54,58 +80,107 @@ class Basis:
             return along + across
         return len(_POWERS[self.kind])
 
+    @property
+    def reach(self) -> int:
+        """How far those that are not 0 at one place are apart at most."""
+        return 3 * (self.cells[1] + 3) + 3 if self.kind == "smooth" else self.size - 1
+
     def at(self, u: Float, v: Float) -> Float:
         """Return the functions (n, size) at places (n,) of the unit square."""
-        if self.kind not in {"smooth", "separable"}:
+        if self.kind in POLYNOMIALS:
             return np.stack(
                 [(u - 0.5) ** a * (v - 0.5) ** b for a, b in _POWERS[self.kind]], axis=1
             )
-        along, across = _splines(u, self.cells[0]), _splines(v, self.cells[1])
+        seen = self.seen(u, v)
+        out = np.zeros((u.size, self.size))
+        np.put_along_axis(out, seen.columns, seen.shares, axis=1)
+        return out
+
+    def seen(self, u: Float, v: Float, width: tuple[float, float] = (0.0, 0.0)) -> Design:
+        """Return the means of the functions over cells about places (n,): what is curved differs from its middle's.
+
+        They are Gauss's of two points along each axis, exact for cubics; `width` is that of a cell along u and v.
+        """
+        if self.kind in POLYNOMIALS:
+            du, dv = (w * _GAUSS for w in width)
+            corners = ((-du, -dv), (-du, dv), (du, -dv), (du, dv))
+            shares = np.asarray(sum(self.at(u + a, v + b) for a, b in corners) / len(corners))
+            every = np.broadcast_to(np.arange(self.size), shares.shape)
+            return Design(columns=every, shares=shares)
+        (i, along), (j, across) = (
+            _means(t, w, c) for t, w, c in zip((u, v), width, self.cells, strict=True)
+        )
         if self.kind == "separable":
-            return np.hstack([along, across])
-        return np.asarray(np.einsum("ni,nj->nij", along, across).reshape(u.size, -1))
+            return Design(
+                columns=np.hstack([i, j + self.cells[0] + 3]), shares=np.hstack([along, across])
+            )
+        number = i.shape[1] * j.shape[1]
+        columns = i[:, :, np.newaxis] * (self.cells[1] + 3) + j[:, np.newaxis]
+        shares = along[:, :, np.newaxis] * across[:, np.newaxis]
+        return Design(
+            columns=columns.reshape(u.size, number), shares=shares.reshape(u.size, number)
+        )
 
     def sum_at(self, u: Float, v: Float, coefficients: Float) -> Float:
         """Return sums (k, n) of the functions at places (n,), with coefficients (k, size) for each.
 
         Of the splines of a sheet sixteen alone are not 0 at a place.
         """
-        if self.kind != "smooth":
+        if self.kind in POLYNOMIALS:
             return np.asarray(coefficients @ self.at(u, v).T)
+        if (
+            self.kind == "separable"
+        ):  # splines along each side sum to 1, so that it is a sheet as well
+            along, across = np.split(coefficients, [self.cells[0] + 3], axis=1)
+            coefficients = along[:, :, np.newaxis] + across[:, np.newaxis]
+            coefficients = coefficients.reshape(len(along), -1)
         out = np.empty((len(coefficients), u.size))
         sheet.sums(u, v, *self.cells, np.ascontiguousarray(coefficients), out)
         return out
 
     @lru_cache(maxsize=1)  # noqa: B019 (one, of the same basis again and again)
     def penalty(self) -> Float:
-        """Return the cost of bending (size, size), which is nobody's to change."""
-        if self.kind not in {"smooth", "separable"}:
-            return np.zeros((self.size, self.size))
+        """Return the cost of bending, a band (size, ...), which is nobody's to change: see `kernels.band`."""
+        if self.kind in POLYNOMIALS:
+            return np.zeros((self.size, 1))
         counts = [c + 3 for c in self.cells]
         # Derivatives by u and v are differences of coefficients over the width of a cell.
         second = [_differences(n, _SECOND) * c**2 for n, c in zip(counts, self.cells, strict=True)]
         bend = [d.T @ d / c for d, c in zip(second, self.cells, strict=True)]
         if self.kind == "separable":
-            out = np.zeros((self.size, self.size))
-            out[: counts[0], : counts[0]], out[counts[0] :, counts[0] :] = bend
-            return out
+            return np.vstack([below(b, 2) for b in bend])
         first = [_differences(n, _FIRST) * c for n, c in zip(counts, self.cells, strict=True)]
         twist = [d.T @ d / c for d, c in zip(first, self.cells, strict=True)]
         mass = [np.eye(n) / c for n, c in zip(counts, self.cells, strict=True)]
-        return np.asarray(
-            np.kron(bend[0], mass[1])
-            + 2.0 * np.kron(twist[0], twist[1])
-            + np.kron(mass[0], bend[1])
-        )
+        products = ((bend[0], mass[1]), (2.0 * twist[0], twist[1]), (mass[0], bend[1]))
+        out = np.zeros((*counts, 2 * counts[1] + 3))
+        for i, j in product(range(3), range(-2, 3)):
+            if (i, j) < (0, 0):  # above the main diagonal
+                continue
+            here = out[: counts[0] - i, max(-j, 0) : counts[1] - max(j, 0), i * counts[1] + j]
+            for one, two in products:
+                here += np.outer(np.diagonal(one, -i), np.diagonal(two, -j))
+        return out.reshape(self.size, -1)
 
 
-def _splines(t: Float, cells: int) -> Float:
-    """Return the uniform cubic B-splines (n, cells + 3) at places (n,) from 0 to 1."""
-    first, pieces = _pieces(t, cells)
-    out = np.zeros((t.size, cells + 3))
-    for step, piece in enumerate(pieces):
-        out[np.arange(t.size), first + step] = piece
+def below(matrix: Float, width: int) -> Float:
+    """Return the band (size, width + 1) of a symmetric matrix: the main diagonal, and those below it."""
+    out = np.zeros((len(matrix), width + 1))
+    for k in range(width + 1):
+        out[: len(matrix) - k, k] = np.diagonal(matrix, -k)
     return out
+
+
+def _means(t: Float, width: float, cells: int) -> tuple[NDArray[np.intp], Float]:
+    """Return which uniform cubic B-splines (n, m) are not 0 in cells of a width about places, and their means."""
+    points = [_pieces(t + w * width, cells) for w in (-_GAUSS, _GAUSS)]
+    number = 4 + int((points[1][0] - points[0][0]).max(initial=0))
+    start = np.minimum(points[0][0], cells + 3 - number)
+    out = np.zeros((t.size, number))
+    for first, pieces in points:
+        for step, piece in enumerate(pieces):
+            out[np.arange(t.size), first - start + step] += 0.5 * piece
+    return start[:, np.newaxis] + np.arange(number), out
 
 
 def _pieces(t: Float, cells: int) -> tuple[NDArray[np.intp], Float]:

@@ -11,17 +11,17 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from trueground.coreg.blocks.bases import KINDS, Basis, Kind
+from trueground.coreg.blocks.bases import KINDS, Basis, Design, Kind
 from trueground.coreg.blocks.smoother import Smoothed
 from trueground.errors import FitError, InputError
 
 Float = NDArray[np.float64]
 Bounds = tuple[float, float, float, float]
+Columns = list[tuple[Float, Float]]  # x, y and z, and the error of each
 _NODES = 2  # of the errors in a cell of the splines, along each side
 _FAIR = 1.35  # standard errors: half of all blocks missed by more is twice too many
 _MOST_CELLS = 32  # of the splines along a side
 _FOLDS = 5
-_GAUSS = 0.5 / math.sqrt(3.0)  # widths of a block from its middle
 _LEAST: Mapping[Kind, int] = {
     "constant": 1,
     "plane": 5,
@@ -191,8 +191,6 @@ def fit_field(
     FitError
         Where there is no block, or there are too few for the kind that was asked for.
     """
-    from scipy.sparse import csr_array
-
     x, y = places
     number = x.size
     if number == 0:
@@ -212,15 +210,13 @@ def fit_field(
     if kind is None:
         spans = min(np.ptp(x) / size[0], np.ptp(y) / size[1]) >= 0.5
         possible = [k for k in KINDS if number >= _LEAST[k] and (spans or k == "constant")]
-        kind = _chosen(possible, cells, (place, width), shifts, errors, scores)
-    basis = Basis(kind=kind, cells=cells)
-    seen = _seen(basis, place, width)
-    found = [Smoothed.of(basis, seen, *columns) for columns in _columns(shifts, errors)]
+    else:
+        possible = [kind]
+    kind, found = _chosen(possible, cells, (place, width), _columns(shifts, errors), scores)
     steps = [np.linspace(0.0, 1.0, _NODES * c + 1) for c in cells]
     v, u = (g.reshape(-1) for g in np.meshgrid(steps[1], steps[0], indexing="ij"))
-    design = basis.at(u, v)
-    few = csr_array(design)
-    spread = [np.einsum("ni,ni->n", design, np.asarray(few @ f.covariance)) for f in found]
+    design = Basis(kind=kind, cells=cells).seen(u, v)
+    spread = [f.variances(design) for f in found]
     nodes = (3, steps[1].size, steps[0].size)
     return ShiftField(
         kind=kind, cells=cells, bounds=bounds, scores=scores,
@@ -234,28 +230,21 @@ def _chosen(  # noqa: PLR0917
     possible: Sequence[Kind],
     cells: tuple[int, int],
     blocks: tuple[tuple[Float, Float], tuple[float, float]],
-    shifts: Float,
-    errors: Float,
+    columns: Columns,
     scores: dict[str, float],
-) -> Kind:
-    """Return the simplest kind that predicts blocks left out about as well as the best does."""
-    if len(possible) == 1:
-        return possible[0]
+) -> tuple[Kind, list[Smoothed]]:
+    """Return the simplest kind that predicts blocks left out about as well as the best does, and x, y and z of it."""
     fold = _folds(blocks[0])
+    found: dict[Kind, list[Smoothed]] = {}
     misses: dict[Kind, Float] = {}
     for kind in possible:
         basis = Basis(kind=kind, cells=cells)
-        seen = _seen(basis, *blocks)
-        miss = misses[kind] = np.zeros((fold.size, 3))
-        for axis, (values, sigma) in enumerate(_columns(shifts, errors)):
-            whole = Smoothed.of(basis, seen, values, sigma, with_covariance=False)
-            for out in np.unique(fold):
-                kept, left = fold != out, fold == out
-                found = Smoothed.of(
-                    basis, seen[kept], values[kept], sigma[kept], near=whole.stiffness, with_covariance=False
-                )  # fmt: skip
-                miss[left, axis] = (values[left] - seen[left] @ found.coefficients) / sigma[left]
-        scores[kind] = float(np.median(np.abs(miss)))
+        seen = basis.seen(*blocks[0], blocks[1])
+        found[kind] = [Smoothed.of(basis, seen, *column) for column in columns]
+        if len(possible) == 1:
+            return kind, found[kind]
+        misses[kind] = _misses(basis, seen, columns, fold, found[kind])
+        scores[kind] = float(np.median(np.abs(misses[kind])))
     # The surprise at a miss, if misses had heavy tails: a block that lies far off surprises all kinds alike.
     lost = {k: np.log1p(m**2).mean(axis=1) for k, m in misses.items()}
     best = min(possible, key=lambda k: lost[k].mean())
@@ -264,19 +253,24 @@ def _chosen(  # noqa: PLR0917
     for kind in possible:
         more = lost[kind] - lost[best]
         if kind in fair and more.mean() <= more.std() / math.sqrt(more.size):
-            return kind
-    return best
+            return kind, found[kind]
+    return best, found[best]
 
 
-def _seen(basis: Basis, place: tuple[Float, Float], width: tuple[float, float]) -> Float:
-    """Return the mean (n, size) of each function over each block: what is curved differs from its middle's.
-
-    The means are Gauss's of two points along each axis, exact for cubics.
-    """
-    u, v = place
-    du, dv = (w * _GAUSS for w in width)
-    corners = ((-du, -dv), (-du, dv), (du, -dv), (du, dv))
-    return np.asarray(sum(basis.at(u + a, v + b) for a, b in corners) / len(corners))
+def _misses(  # noqa: PLR0917
+    basis: Basis, seen: Design, columns: Columns, fold: NDArray[np.intp], found: Sequence[Smoothed]
+) -> Float:
+    """Return by how many standard errors each block (n, 3) is missed by what is found without its fold."""
+    out = np.empty((fold.size, 3))
+    for axis, ((values, sigma), whole) in enumerate(zip(columns, found, strict=True)):
+        for one in np.unique(fold):
+            kept, left = fold != one, fold == one
+            rest = Smoothed.of(
+                basis, seen.of(kept), values[kept], sigma[kept], near=whole.stiffness, with_covariance=False
+            )  # fmt: skip
+            predicted = seen.of(left).sums(rest.coefficients)
+            out[left, axis] = (values[left] - predicted) / sigma[left]
+    return out
 
 
 def _folds(place: tuple[Float, Float]) -> NDArray[np.intp]:
@@ -305,5 +299,5 @@ def _unit(bounds: Bounds, x: Float, y: Float) -> tuple[Float, Float]:
     return np.clip(np.nan_to_num(u), 0.0, 1.0), np.clip(np.nan_to_num(v), 0.0, 1.0)
 
 
-def _columns(shifts: Float, errors: Float) -> list[tuple[Float, Float]]:
-    return [(shifts[:, k], errors[:, k]) for k in range(3)]
+def _columns(shifts: Float, errors: Float) -> Columns:
+    return [(shifts[:, k].copy(), errors[:, k].copy()) for k in range(3)]
