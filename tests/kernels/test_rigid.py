@@ -157,3 +157,43 @@ def test_along_axes_is_point_by_point(kind, source, first, step):
     want = np.empty(54)
     getattr(resample, kind)(source, 0, 0, *at, want)
     np.testing.assert_allclose(out.ravel(), (want + 2.5).astype(np.float32), rtol=1e-6, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["bilinear", "cubic"])
+@pytest.mark.parametrize(
+    "transform", [(10.0, 0.0, 5e5, 0.0, -10.0, 8e6), (9.0, 3.0, 5e5, 4.0, -8.0, 8e6)]
+)
+def test_a_shifted_surface_is_the_twin_beside_the_place(kind, transform):
+    source = waves((12, 14))
+    source[6, 3] = np.nan
+    source[9, 9] = np.inf
+    a, b, c, d, e, f = transform
+    col, row = np.random.default_rng(3).random((2, 400)) * [[16.0], [14.0]] - 1.0
+    row, col = np.append(row, np.nan), np.append(col, 3.0)
+    x, y = a * col + b * row + c, d * col + e * row + f
+    place, shift = (5e5 + 30.0, 8e6 - 30.0), (21.5, -3.25, 1.5)
+    moved = place[0] + shift[0], place[1] + shift[1]
+    out = np.empty(x.size)
+    rigid.shifted(
+        source,
+        0,
+        0,
+        KINDS[kind],
+        transform,
+        place,
+        moved,
+        shift[2],
+        x + shift[0],
+        y + shift[1],
+        out,
+    )
+    surface = getattr(reference, kind)
+    want = np.array(
+        [
+            surface(source, *at) if np.isfinite(at[0]) else np.nan
+            for at in zip(row, col, strict=True)
+        ]
+    )
+    want[np.isinf(want)] = np.nan
+    # Places are known to 1e-9 m, and the surface rises by 10 m/px.
+    assert out == pytest.approx(want + shift[2], abs=1e-6, nan_ok=True)

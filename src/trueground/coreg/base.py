@@ -81,7 +81,8 @@ class Alignment(FitResult, WithStatistics):
 
     def __post_init__(self) -> None:
         matrix = np.asarray(self.matrix, dtype=np.float64)
-        if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
+        lines = matrix_of(matrix) if matrix.shape == (4, 4) else ()
+        if not (lines and math.isfinite(sum(map(sum, lines)))):
             msg = f"matrix of shape {matrix.shape}: must be 4 x 4 finite numbers"
             raise InputError(msg)
         if not _is_rigid(matrix[:3, :3]):
@@ -90,14 +91,14 @@ class Alignment(FitResult, WithStatistics):
                 "or one scaled by less than a tenth"
             )
             raise InputError(msg)
-        if not np.array_equal(matrix[3], [0.0, 0.0, 0.0, 1.0]):
-            msg = f"the matrix's last row is {matrix[3].tolist()}: must be 0, 0, 0, 1"
+        if lines[3] != (0.0, 0.0, 0.0, 1.0):
+            msg = f"the matrix's last row is {list(lines[3])}: must be 0, 0, 0, 1"
             raise InputError(msg)
         centroid = np.asarray(self.centroid, dtype=np.float64)
-        if centroid.shape != (3,) or not np.isfinite(centroid).all():
+        if centroid.shape != (3,) or not all(map(math.isfinite, centroid.tolist())):
             msg = f"centroid {self.centroid}: must be three finite numbers x, y, z"
             raise InputError(msg)
-        object.__setattr__(self, "matrix", matrix_of(matrix))
+        object.__setattr__(self, "matrix", lines)
         if self.covariance is not None:
             covariance = np.asarray(self.covariance, dtype=np.float64)
             if covariance.shape not in ((3, 3), (6, 6), (7, 7)):
@@ -296,9 +297,8 @@ class Alignment(FitResult, WithStatistics):
 
 def translation(shift: ArrayLike) -> Matrix:
     """Return the 4 x 4 matrix of a shift (x, y, z)."""
-    matrix = np.eye(4)
-    matrix[:3, 3] = np.asarray(shift, dtype=np.float64)
-    return matrix_of(matrix)
+    x, y, z = np.asarray(shift, dtype=np.float64).tolist()
+    return (1.0, 0.0, 0.0, x), (0.0, 1.0, 0.0, y), (0.0, 0.0, 1.0, z), (0.0, 0.0, 0.0, 1.0)
 
 
 def _is_rigid(linear: NDArray[np.float64]) -> bool:

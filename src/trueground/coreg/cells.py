@@ -25,7 +25,7 @@ from trueground.projection import (
     utm_of,
 )
 from trueground.raster import ArrayRaster, Raster, as_float
-from trueground.sampling import sample_surface
+from trueground.sampling import sample_surface, surface_in
 from trueground.vectors import usable
 from trueground.warp import Resampled
 
@@ -106,24 +106,27 @@ class Choice:
 
     def of(self, window: Window, share: float) -> Cells:
         """Return cells of a window: of those that could be, a share."""
-        outer = self.reference.read(window.pad(1))[0]
+        outer = window.pad(1).intersect(self.reference.grid.window)
+        values, held = surface_in(self.reference, outer)
+        at = values, window.row - held.row, window.col - held.col
         keep = _ANY if self._mask is None else usable(self._mask, window)
-        row, col = _drawn(outer, keep, window, self.seed, share)
+        row, col = _drawn(at, keep, window, self.seed, share)
+        z, down, along = np.empty((3, row.size))
+        choice.taken(*at, row, col, z, down, along)
         slope_x = slope_y = np.zeros(row.size)
         if self.with_slopes:
-            down = (outer[row + 2, col + 1].astype(np.float64) - outer[row, col + 1]) / 2.0
-            along = (outer[row + 1, col + 2].astype(np.float64) - outer[row + 1, col]) / 2.0
             slope_x, slope_y = self._slopes(window, (row, col), down, along)
             known = np.isfinite(slope_x) & np.isfinite(slope_y)
             if self.slope_range is not None:
                 known &= within(self.slope_range, slope_x, slope_y)
-            row, col, slope_x, slope_y = row[known], col[known], slope_x[known], slope_y[known]
+            if not known.all():
+                row, col, z = row[known], col[known], z[known]
+                slope_x, slope_y = slope_x[known], slope_y[known]
         x, y = self._places(window, row, col)
         weight = np.ones(row.size)
         if self._weights is not None:
             weight = self._weights.read(window)[0][row, col].astype(np.float64)
         counts = np.isfinite(x) & np.isfinite(y) & np.isfinite(weight) & (weight > 0.0)
-        z = outer[row + 1, col + 1].astype(np.float64)
         cells = Cells(x, y, z, slope_x, slope_y, weight)
         return cells if counts.all() else Cells(*(v[counts] for v in cells))
 
@@ -235,13 +238,19 @@ def within(slope_range: tuple[float, float], slope_x: Float, slope_y: Float) -> 
 
 
 def _drawn(  # noqa: PLR0917 (a window, what counts in it, and chance)
-    outer: NDArray[np.floating], keep: NDArray[np.bool_], window: Window, seed: int, share: float
+    at: tuple[NDArray[np.floating], int, int],
+    keep: NDArray[np.bool_],
+    window: Window,
+    seed: int,
+    share: float,
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return rows and columns in a window of a share of the cells that have a height."""
     room = math.ceil(min(share, 1.0) * window.size * _ROOM) + _FEWEST
     while True:
         row, col = np.empty(room, dtype=np.intp), np.empty(room, dtype=np.intp)
-        count = choice.drawn(outer, keep, window.row, window.col, seed, share, row, col)
+        count = choice.drawn(
+            *at, *window.shape, keep, window.row, window.col, seed, share, row, col
+        )
         if count <= room:
             return row[:count], col[:count]
         room = count

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from trueground.kernels import clusters, symmetric
 
 Float = NDArray[np.float64]
 _SIDE = 32  # cells of the lattice along the longer side of the area
@@ -49,7 +50,8 @@ def clustered(influence: Float, x: Float, y: Float) -> Float | None:
 
     Returns
     -------
-    (k, k) covariance; None where the samples fill fewer than 8 squares, an eighth of the area's side wide.
+    (k, k) covariance; None where the samples fill fewer than 8 squares, an eighth of the area's side wide, or where an
+    influence is not a finite number.
 
     References
     ----------
@@ -57,14 +59,26 @@ def clustered(influence: Float, x: Float, y: Float) -> Float | None:
     Journal of Time Series Analysis 16, 67-103, doi:10.1111/j.1467-9892.1995.tb00223.x. Lepski (1991), Theory of
     Probability & Its Applications 35, 454-466, doi:10.1137/1135065.
     """
-    cell = _cells(x, y)
-    if cell is None or np.unique(_square(cell)).size < _LEAST:
+    from scipy.fft import rfft2
+
+    cell, squares = _cells(x, y)
+    if squares < _LEAST:
         return None
-    every = -(-len(influence) // _ENOUGH)
-    shares = _Shares.of(influence[::every], cell[::every])
-    sums = np.stack([np.bincount(cell, part, _SIDE**2) for part in influence.T])
-    found = _reaching(shares.back @ sums, shares.share)
-    return np.asarray(shares.root @ found @ shares.root.T)
+    size = influence.shape[1]
+    root, back, out = np.empty((3, size, size))
+    sums = np.empty((size + size * (size + 1) // 2, _SIDE, _SIDE))
+    every, influence = -(-len(influence) // _ENOUGH), np.ascontiguousarray(influence)
+    units = clusters.gathered(influence, cell, every, root, back, sums.reshape(len(sums), -1))
+    if units < 0:
+        return None
+    found = np.empty((units, units))
+    if units:
+        used = units + units * (units + 1) // 2
+        # Products at a lag are products of waves.
+        waves = rfft2(sums[:used], (_PADDED, _PADDED)).reshape(used, -1)
+        clusters.reaching(waves, units, *_kernels(), _BEYOND, _MOST_LOST, _FLOOR, found)
+    symmetric.between(root[:, :units], found, out)
+    return out
 
 
 def clustered_in_groups(  # noqa: PLR0917 (as `clustered`)
@@ -90,8 +104,8 @@ def clustered_in_groups(  # noqa: PLR0917 (as `clustered`)
     -------
     (groups, groups) covariance; None where the samples fill fewer than 8 squares.
     """
-    cell = _cells(x, y)
-    if cell is None:
+    cell, squares = _cells(x, y)
+    if squares < _LEAST:
         return None
     number = int(group.max()) + 1
 
@@ -101,8 +115,6 @@ def clustered_in_groups(  # noqa: PLR0917 (as `clustered`)
         return np.asarray(whole, dtype=np.float64).reshape(filled.size, number)
 
     small, large = sums(_square(cell, _COARSE // 2)), sums(_square(cell))
-    if min(len(small), len(large)) < _LEAST:
-        return None
     whole, part = _products(large), np.diag(_products(small))
     had = np.diag(whole)
     growth = np.maximum(2.0 - np.divide(part, had, out=np.ones(number), where=had > 0.0), _FLOOR)
@@ -111,91 +123,16 @@ def clustered_in_groups(  # noqa: PLR0917 (as `clustered`)
 
 def effective_number(influence: Float, covariance: Float) -> float:
     """Return how many independent samples would fix the parameters as well as these, on average over the parameters."""
-    alone = (influence**2).sum(axis=0)
+    alone = np.einsum("ij,ij->j", influence, influence)
     used = alone > 0.0
     if not used.any():
         return float("nan")
     return float(len(influence) * np.mean(alone[used] / np.diag(covariance)[used]))
 
 
-class _Shares(NamedTuple):
-    """Where an estimate has its weight, in units in which its covariance would be 1, were its samples independent."""
-
-    root: Float
-    """(k, m): to the parameters, from m <= k units."""
-    back: Float
-    """(m, k)"""
-    share: Float
-    """(m, m, cells), which add up to 1."""
-
-    @classmethod
-    def of(cls, influence: Float, cell: NDArray[np.intp]) -> _Shares:
-        """Add up products of influences in each cell."""
-        whole = influence.T @ influence
-        size = np.sqrt(np.diag(whole))
-        used = np.where(size > 0.0, size, 1.0)
-        values, vectors = np.linalg.eigh(whole / np.outer(used, used))
-        some = values > 1e-12 * max(values[-1], 1e-300)
-        length, ways = np.sqrt(values[some]), vectors[:, some]
-        root, back = used[:, np.newaxis] * ways * length, (ways / length / used[:, np.newaxis]).T
-        unit = back @ influence.T
-        share = np.empty((len(unit), len(unit), _SIDE**2))
-        for i, one in enumerate(unit):
-            for j, other in enumerate(unit[: i + 1]):
-                share[i, j] = share[j, i] = np.bincount(cell, one * other, _SIDE**2)
-        return cls(root, back, share)
-
-
-def _reaching(sums: Float, share: Float) -> Float:
-    """Return the covariance of sums (m, cells) of influences, as far as they are correlated."""
-    kernels, squares = _kernels()
-    count = len(sums)
-    if count == 0:
-        return np.zeros((0, 0))
-    waves, shares = _waves(sums), _waves(share)
-    products = (waves[:, np.newaxis] * waves.conj()).real
-    found = (kernels @ products.reshape(count**2, -1).T).reshape(-1, count, count)
-    power = (np.abs(shares) ** 2).sum(axis=(0, 1))
-    kept = 1.0 - kernels @ power / count  # of the variances
-    size = np.trace(found, axis1=1, axis2=2) / np.maximum(kept, 1.0 - _MOST_LOST)
-    chosen = _shortest(size, np.sqrt(np.maximum(2.0 * squares @ power, 0.0)) / count)
-    lost = np.tensordot(shares * kernels[chosen], shares.conj(), axes=((1, 2), (1, 2))).real
-    values, vectors = np.linalg.eigh(lost)
-    made_good = (vectors / np.sqrt(np.maximum(1.0 - values, 1.0 - _MOST_LOST))) @ vectors.T
-    return np.asarray(made_good @ _at_least(found[chosen], found[0]) @ made_good)
-
-
-def _shortest(size: Float, noise: Float) -> int:
-    """Return the first of some sizes from which no later one differs by more than the noise (m, m) of both allows."""
-    for one in range(size.size):
-        other = size[one + 1 :]
-        allowed = _BEYOND * noise[one, one + 1 :] * np.maximum(other, size[one])
-        if (np.abs(other - size[one]) <= allowed).all():
-            return one
-    return size.size - 1
-
-
-def _at_least(found: Float, least: Float) -> Float:
-    """Return a covariance, or a part of the least where noise would make it less than that in some direction."""
-    values, vectors = np.linalg.eigh(least)
-    root = vectors * np.sqrt(np.maximum(values, 0.0))  # least = root root'
-    back = np.linalg.pinv(root)
-    ratio, ways = np.linalg.eigh(back @ ((found + found.T) / 2.0) @ back.T)
-    turned = root @ ways
-    return np.asarray((turned * np.maximum(ratio, _FLOOR)) @ turned.T)
-
-
-def _waves(values: Float) -> NDArray[np.complex128]:
-    """Return what waves values (..., cells) are made of, (..., waves): products at a lag are products of waves."""
-    from scipy.fft import rfft2
-
-    seen = rfft2(values.reshape(*values.shape[:-1], _SIDE, _SIDE), (_PADDED, _PADDED))
-    return np.asarray(seen.reshape(*values.shape[:-1], -1))
-
-
 @cache
 def _kernels() -> tuple[Float, Float]:
-    """Return the waves of the kernels (reaches, waves) and of their squared differences (reaches, reaches, waves).
+    """Return the waves of the kernels (waves, reaches) and of their squared differences (reaches, reaches, waves).
 
     Sums over all lags are sums over these waves, the products of two others taken at each.
     """
@@ -212,18 +149,13 @@ def _kernels() -> tuple[Float, Float]:
 
         return np.asarray(rfft2(of).real.reshape(*of.shape[:-2], -1) * per_wave)
 
-    return waves(kernels), waves(squares)
+    return np.ascontiguousarray(waves(kernels).T), waves(squares)
 
 
-def _cells(x: Float, y: Float) -> NDArray[np.intp] | None:
-    """Return the numbers of the lattice's cells in which places lie; None where all are one place."""
-    west, south = float(x.min()), float(y.min())
-    side = max(float(x.max()) - west, float(y.max()) - south) / _SIDE
-    if not side > 0.0:
-        return None
-    col = np.minimum(((x - west) / side).astype(np.intp), _SIDE - 1)
-    row = np.minimum(((y - south) / side).astype(np.intp), _SIDE - 1)
-    return row * _SIDE + col
+def _cells(x: Float, y: Float) -> tuple[NDArray[np.intp], int]:
+    """Return the numbers of the lattice's cells in which places lie, and how many squares hold any; 0 for one place."""
+    cell = np.empty(x.size, dtype=np.intp)
+    return cell, clusters.cells(x, y, _SIDE, _COARSE, cell)
 
 
 def _square(cell: NDArray[np.intp], side: int = _COARSE) -> NDArray[np.intp]:

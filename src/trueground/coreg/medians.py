@@ -9,7 +9,8 @@ from trueground.kernels import medians as kernel
 from trueground.stats import NMAD_FACTOR
 
 Float = NDArray[np.float64]
-_NEAR = 0.3  # NMADs from the median within which the density of values is counted
+NEAR_MEDIAN = 0.3 * NMAD_FACTOR
+"""Median distances from the median within which the density of values is counted: 0.3 NMADs."""
 
 
 def weighted_median(values: Float, weights: Float) -> float:
@@ -35,7 +36,7 @@ def weighted_quantile(values: Float, weights: Float, level: float) -> float:
     """
     if values.size == 0:
         return float("nan")
-    if weights.min() == weights.max():
+    if kernel.alike(weights):
         return float(kernel.middle(values) if level == 0.5 else np.quantile(values, level))
     order = np.argsort(values)
     below = np.cumsum(weights[order])
@@ -57,7 +58,7 @@ def group_medians(values: Float, group: NDArray[np.integer], weights: Float) -> 
         (n,) numbers of groups, from 0, none of them empty.
     """
     number = int(group.max()) + 1
-    if weights.min() < weights.max():
+    if not kernel.alike(weights):
         order = np.argsort(group, kind="stable")
         ends = np.cumsum(np.bincount(group, minlength=number))[:-1]
         parts = zip(np.split(values[order], ends), np.split(weights[order], ends), strict=True)
@@ -84,5 +85,5 @@ def median_influence(residual: Float, group: NDArray[np.integer], weights: Float
         (n,).
     """
     out = np.empty(residual.size)
-    kernel.influence(residual, group, weights, int(group.max()) + 1, _NEAR * NMAD_FACTOR, out)
+    kernel.influence(residual, group, weights, int(group.max()) + 1, NEAR_MEDIAN, out)
     return out

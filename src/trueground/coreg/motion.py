@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Float = NDArray[np.float64]
 _STILL = np.eye(3)
+_STILL_LINES = tuple(map(tuple, _STILL.tolist()))
 
 
 def compose(  # noqa: PLR0917 (two motions)
@@ -82,13 +83,15 @@ def small(step: ArrayLike) -> Float:
     :math:`K p = \omega \times p`.
     """
     parts = np.asarray(step, dtype=np.float64)
+    matrix = np.eye(4)
+    matrix[:3, 3] = parts[:3]
+    if not parts[3:].any():
+        return matrix
     a, b, c = parts[3:6]
     cross = np.array([[0.0, -c, b], [c, 0.0, -a], [-b, a, 0.0]])
     angle = float(np.sqrt(a * a + b * b + c * c)) / np.pi  # as numpy's sinc takes it
     turn = np.eye(3) + np.sinc(angle) * cross + 0.5 * np.sinc(angle / 2.0) ** 2 * (cross @ cross)
-    matrix = np.eye(4)
     matrix[:3, :3] = (1.0 + parts[6]) * turn
-    matrix[:3, 3] = parts[:3]
     return matrix
 
 
@@ -112,7 +115,9 @@ def rotations(matrix: ArrayLike) -> tuple[float, float, float]:
 
 def is_translation(matrix: ArrayLike) -> bool:
     """Tell whether a motion shifts and does nothing else."""
-    return bool((_matrix(matrix)[:3, :3] == _STILL).all())
+    # The lines of results are tuples already.
+    lines = matrix if isinstance(matrix, tuple) else map(tuple, np.asarray(matrix).tolist())
+    return tuple(line[:3] for line in lines)[:3] == _STILL_LINES
 
 
 def _matrix(matrix: ArrayLike) -> Float:

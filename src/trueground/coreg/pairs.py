@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import accumulate
 from typing import cast
 
 import numpy as np
@@ -201,7 +202,11 @@ class Pair:
         moved = surface_of(self.moving, alignment, resampling=self.resampling)
         x, y = self.cells.x, self.cells.y
         if len(self.parts) == 1 and is_plain(self.moving):  # nothing to read, nor to share out
-            return np.stack([moved.heights(x + dx, y + dy) for dx, dy in beside])
+            if len(beside) == 1:
+                return moved.heights(x + beside[0][0], y + beside[0][1])[np.newaxis]
+            aside = np.array(beside).T[:, :, np.newaxis]
+            all_x, all_y = ((v + d).ravel() for v, d in zip((x, y), aside, strict=True))
+            return moved.heights(all_x, all_y).reshape(len(beside), -1)
         parts = dict(self.parts)
 
         def below(window: Window) -> list[Float]:
@@ -244,7 +249,7 @@ def _by_blocks(choice: Choice, engine: Engine) -> tuple[Cells, Parts]:
             part = min(1.0, part * min(more, _MORE))
         else:
             dense *= more
-    ends = np.cumsum([0, *(c.x.size for _, c in found)]).tolist()
+    ends = list(accumulate((c.x.size for _, c in found), initial=0))
     parts = ((w, slice(a, b)) for (w, _), a, b in zip(found, ends, ends[1:], strict=False))
     columns = zip(*(c for _, c in found), strict=True) if found else ([np.empty(0)],) * 6
     return Cells(*(np.concatenate(v) for v in columns)), tuple(parts)
@@ -322,7 +327,7 @@ def one_band(raster: Raster) -> Raster:
             "that correct, or make the points the reference and correct the raster"
         )
         raise InputError(msg)
-    if not isinstance(cast("object", raster), Raster):
+    if not isinstance(cast("object", raster), ArrayRaster | Raster):  # the former is seen sooner
         msg = f"{raster!r:.60} is not a raster, of which a fit is made: give open_raster(...) of it"
         raise InputError(msg)
     raster = as_float(raster)

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from pyproj import CRS
 
 from trueground.coreg.base import Alignment
+from trueground.coreg.motion import is_translation
 from trueground.coreg.plane_lattice import PlaneLattice, pixel_size, pixels_at
 from trueground.grid import Grid, Window
-from trueground.kernels import resample, rigid
+from trueground.kernels import rigid
 from trueground.raster import Raster
 from trueground.sampling import Resampling, is_plain, sample_surface, surface_in
 
 Float = NDArray[np.float64]
-_UPRIGHT = {"bilinear": resample.bilinear, "cubic": resample.cubic}
 _KINDS = {"nearest": rigid.NEAREST, "bilinear": rigid.BILINEAR, "cubic": rigid.CUBIC}
 _REACH = 5  # px that kernels look at around a point, and at a height to begin with
 _RELIEF = 2000.0  # m above or below the centroid for which a window is read at first
@@ -120,6 +120,9 @@ class Turned:
 
     def heights(self, x: Float, y: Float) -> Float:
         """Return heights at points (n,) of the alignment's system; NaN where there is none."""
+        is_shift = self.plane is None and is_translation(self.alignment.matrix)
+        if is_shift and self.resampling != "nearest":
+            return self._shifted(x, y)
         lines = Lines.of(self.alignment)
         u, v = x - lines.moved[0], y - lines.moved[1]
         out = np.full(x.size, np.nan)
@@ -129,6 +132,29 @@ class Turned:
             else:
                 self._meet_projected(self.plane, u, v, lines, out)
         out[~np.isfinite(out)] = np.nan
+        return out
+
+    def _shifted(self, x: Float, y: Float) -> Float:
+        """Return heights at points where nothing is turned: all points of a line lie at one place."""
+        grid, (cx, cy, _) = self.source.grid, self.alignment.centroid
+        shift_x, shift_y, up = (line[3] for line in self.alignment.matrix[:3])
+        moved = cx + shift_x, cy + shift_y
+
+        def meet(values: NDArray[Any], held: Window, *, chosen: Any) -> Float:
+            some_x, some_y = x[chosen], y[chosen]
+            found = np.empty(some_x.size)
+            rigid.shifted(
+                values, held.row, held.col, _KINDS[self.resampling], grid.transform[:6], (cx, cy), moved,
+                up, some_x, some_y, found,
+            )  # fmt: skip
+            return found
+
+        if is_plain(self.source):
+            return meet(*surface_in(self.source, grid.window), chosen=slice(None))
+        out = np.full(x.size, np.nan)
+        with np.errstate(invalid="ignore", over="ignore"):  # of points that lie nowhere
+            row, col = grid.rowcol(x - shift_x, y - shift_y)
+            self._by_groups(row, col, 0.0, meet, out)
         return out
 
     def _meet_affine(self, u: Float, v: Float, lines: Lines, out: Float) -> None:  # noqa: PLR0917
@@ -141,15 +167,9 @@ class Turned:
         place[:2, 1:] = pixels @ lines.back
         place[2] = lines.moved[2], *lines.tilt
 
-        upright = _UPRIGHT.get(self.resampling) if not lean.any() else None
-
         def meet(values: NDArray[Any], held: Window, *, chosen: Any) -> Float:
             some_u, some_v = u[chosen], v[chosen]
             found = np.empty(some_u.size)
-            if upright is not None:  # all points of a line lie at one place
-                row, col, flat = (a + b * some_u + c * some_v for a, b, c in place.tolist())
-                upright(values, held.row, held.col, row, col, found)
-                return np.asarray(flat + lines.gain * (found - lines.centroid[2]))
             rigid.at_points(
                 values, held.row, held.col, *grid.shape, _KINDS[self.resampling], lines.centroid[2],
                 *lean, place, lines.gain, some_u, some_v, found,
@@ -160,7 +180,12 @@ class Turned:
             out[...] = meet(*surface_in(self.source, grid.window), chosen=slice(None))
             return
         row, col = (line[0] + line[1] * u + line[2] * v for line in place[:2])
-        reach = float(np.abs(lean).max())
+        self._by_groups(row, col, float(np.abs(lean).max()), meet, out)
+
+    def _by_groups(  # noqa: PLR0917
+        self, row: Float, col: Float, reach: float, meet: Callable[..., Float], out: Float
+    ) -> None:
+        """Fill in what `meet` finds at pixels, read for those that lie close together."""
         for chosen in _groups(row, col, _LARGEST_WINDOW):
             some = partial(meet, chosen=chosen)
             out[chosen] = self._read_for(row[chosen], col[chosen], reach, some)

@@ -35,25 +35,42 @@ def uniform(row0, col0, seed, out):
 
 
 @kernel
-def drawn(values, keep, row0, col0, seed, share, rows, cols):
-    """Draw a share of the finite pixels inside a border of one, and fill in row and column of each.
+def drawn(values, top, left, height, width, keep, row0, col0, seed, share, rows, cols):
+    """Draw a share of the finite pixels of a window, and fill in row and column of each.
 
-    `keep` (0, 0), or as large as the inside, tells which may be drawn. Returns how many there are, also beyond the
-    room there is for them.
+    The window begins at (top, left) of `values`, and at (row0, col0) of the raster. `keep` (0, 0), or as large, tells
+    which may be drawn. Returns how many there are, also beyond the room there is for them.
     """
     start = GOLDEN * np.uint64(seed + 1)
     most = np.uint64(min(math.ceil(min(share, 1.0) * WHOLE), WHOLE))  # as below the share itself
     count = 0
-    chances = np.empty(values.shape[1] - 2, dtype=np.uint64)
-    for i in range(values.shape[0] - 2):
+    chances = np.empty(width, dtype=np.uint64)
+    for i in range(height):
         for j in range(chances.size):
             chances[j] = _chance(row0 + i, col0 + j, start)
         for j in range(chances.size):
             if chances[j] >= most:
                 continue
-            if not abs(values[i + 1, j + 1]) < np.inf or (keep.size and not keep[i, j]):
+            if not abs(values[top + i, left + j]) < np.inf or (keep.size and not keep[i, j]):
                 continue
             if count < rows.size:
                 rows[count], cols[count] = i, j
             count += 1
     return count
+
+
+@kernel
+def taken(values, top, left, rows, cols, heights, down, along):
+    """Fill in heights of pixels, and by how much they rise along rows and columns [per px]; NaN beside the edge.
+
+    Rows and columns count from (top, left) of `values`.
+    """
+    height, width = values.shape
+    for k in range(rows.size):
+        i, j = top + rows[k], left + cols[k]
+        heights[k] = values[i, j]
+        down[k] = along[k] = np.nan
+        if 0 < i < height - 1:
+            down[k] = (np.float64(values[i + 1, j]) - np.float64(values[i - 1, j])) / 2.0
+        if 0 < j < width - 1:
+            along[k] = (np.float64(values[i, j + 1]) - np.float64(values[i, j - 1])) / 2.0

@@ -97,27 +97,31 @@ def _keys(t):
 
 
 @kernel
+def cubic_cell(source, row0, col0, row, col):
+    """Interpolate between sixteen cell centres; bilinear where a node of the outer ring is missing."""
+    height, width = source.shape
+    r = _on_node(row - 0.5)
+    c = _on_node(col - 0.5)
+    value = np.nan
+    if row0 + 1 <= r < row0 + height - 2 and col0 + 1 <= c < col0 + width - 2:
+        i = int(math.floor(r))
+        j = int(math.floor(c))
+        wr = _keys(r - i)
+        wc = _keys(c - j)
+        value = 0.0
+        for m in range(4):
+            line = 0.0
+            for n in range(4):
+                line += wc[n] * source[i - 1 + m - row0, j - 1 + n - col0]
+            value += wr[m] * line
+    return bilinear_cell(source, row0, col0, row, col) if math.isnan(value) else value
+
+
+@kernel
 def cubic(source, row0, col0, rows, cols, out):
     """Interpolating bicubic surface; bilinear where a node of the outer ring is missing."""
-    height, width = source.shape
     for k in range(rows.size):
-        value = np.nan
-        r = _on_node(rows[k] - 0.5)
-        c = _on_node(cols[k] - 0.5)
-        if row0 + 1 <= r < row0 + height - 2 and col0 + 1 <= c < col0 + width - 2:
-            i = int(math.floor(r))
-            j = int(math.floor(c))
-            wr = _keys(r - i)
-            wc = _keys(c - j)
-            value = 0.0
-            for m in range(4):
-                line = 0.0
-                for n in range(4):
-                    line += wc[n] * source[i - 1 + m - row0, j - 1 + n - col0]
-                value += wr[m] * line
-        if math.isnan(value):
-            value = bilinear_cell(source, row0, col0, rows[k], cols[k])
-        out[k] = value
+        out[k] = cubic_cell(source, row0, col0, rows[k], cols[k])
 
 
 @fused

@@ -15,7 +15,7 @@ import numpy as np
 
 from trueground.kernels import inlined, kernel
 from trueground.kernels.lattice import quadratic_weights
-from trueground.kernels.resample import _keys, _on_node
+from trueground.kernels.resample import _keys, _on_node, bilinear_cell, cubic_cell
 
 NEAREST, BILINEAR, CUBIC = range(3)
 LEFT = np.inf  # the window does not hold what is needed, though the raster may
@@ -199,6 +199,25 @@ def over_window(
             flat = place[2, 0] + place[2, 1] * y + place[2, 2] * x
             out[i, j] = flat + gain * h if abs(h) < np.inf else np.nan
     return left
+
+
+@kernel
+def shifted(source, row0, col0, kind, transform, place, moved, up, x, y, out):
+    """Heights at points (x, y) of a surface that a shift brings from `place` (x, y) to `moved`; NaN for none.
+
+    `transform` are the six numbers of the affine transform from column and row of the source to x and y.
+    """
+    a, b, c, d, e, f = transform
+    area = a * e - b * d
+    for k in range(x.size):
+        # What is large cancels first.
+        u, v = x[k] - moved[0] + (place[0] - c), y[k] - moved[1] + (place[1] - f)
+        row, col = (a * v - d * u) / area, (e * u - b * v) / area
+        if kind == CUBIC:
+            height = cubic_cell(source, row0, col0, row, col)
+        else:
+            height = bilinear_cell(source, row0, col0, row, col)
+        out[k] = height + up if abs(height) < np.inf else np.nan
 
 
 @kernel

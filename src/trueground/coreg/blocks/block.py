@@ -19,6 +19,7 @@ from trueground.difference import bounds_as_in
 from trueground.engine import Serial
 from trueground.errors import FitError, OverlapError
 from trueground.grid import Grid, Window
+from trueground.kernels import filled
 from trueground.projection import count_longitudes_as, project, same_place
 from trueground.raster import ArrayRaster, Raster
 from trueground.vectors import usable
@@ -32,6 +33,7 @@ _NONE = (math.nan,) * 3
 _NOWHERE = (0.0, 0.0, 0.0)
 _LEAST_ERROR = 1e-3  # px; what says that it knows better is not believed
 _TELLING = 3.0  # standard errors of a shift that is more than none
+_ROOM = 1.5  # times the reach, that is read around blocks
 _WORSE = 1.02  # times the NMAD before, which a fit must not leave
 
 
@@ -92,7 +94,8 @@ class BlockFitter:
         """Return the same for blocks within a window [px of the reference], with what they need in memory."""
         grid = self.reference.grid
         outer = window.pad(self.overlap).intersect(grid.window)
-        below = self._below(self._local(grid.crop(outer)), start or _NOWHERE, reach=self.reach)
+        reach = _ROOM * self.reach  # a block may begin where one beside it has led
+        below = self._below(self._local(grid.crop(outer)), start or _NOWHERE, reach=reach)
         return replace(
             self,
             reference=held(self.reference, outer),
@@ -109,11 +112,12 @@ class BlockFitter:
         outer = window.pad(self.overlap).intersect(grid.window)
         values, whole = around(self.reference, outer)
         heights = values[0, *outer.slices_in(whole)]
-        known = np.isfinite(heights)
         if self.valid is not None:
-            known &= usable(self.valid, outer)
-        share = np.count_nonzero(known) / known.size
-        x, y = self._middle(outer, known, share)
+            heights = np.where(usable(self.valid, outer), heights, np.float32(np.nan))
+        heights = np.ascontiguousarray(heights)  # as kernels take it
+        rows, cols = _counted(heights, Window(0, 0, *outer.shape))
+        share = float(rows.sum()) / heights.size
+        x, y = self._middle(outer, rows, cols)
 
         def said(verdict: Verdict, reason: str, **figures: Any) -> BlockFit:
             return BlockFit(
@@ -126,8 +130,6 @@ class BlockFitter:
                 "too few",
                 f"{share:.1%} of the cells are usable, {self.min_valid:.1%} are asked for",
             )
-        if self.valid is not None:
-            heights = np.where(known, heights, np.float32(np.nan))
         part = ArrayRaster(array=heights, grid=self._local(grid.crop(outer)))
         try:
             below = self._read_below(part.grid, start, share)
@@ -153,7 +155,7 @@ class BlockFitter:
         )
 
     def _local(self, grid: Grid) -> Grid:
-        return replace(grid, crs=None) if self._is_plain else grid
+        return replace(grid, crs=None) if grid.crs is not None and self._is_plain else grid
 
     def _read_below(
         self, grid: Grid, start: tuple[float, float, float] | None, share: float
@@ -175,10 +177,9 @@ class BlockFitter:
         values, window = around(self.moving, below)
         moving = ArrayRaster(array=values, grid=self._local(target.crop(window)))
         inside = right_below.intersect(below)
-        known = np.isfinite(values[:, *inside.slices_in(window)])
-        there = np.count_nonzero(known) / right_below.size
+        there = float(_counted(values[0], _in(inside, window))[0].sum()) / right_below.size
         if share * there < self.min_valid or not (
-            there > 0.0 or np.isfinite(values[:, *below.slices_in(window)]).any()
+            there > 0.0 or _counted(values[0], _in(below, window))[0].any()
         ):
             msg = (
                 f"the moving DEM has heights in {there:.1%} of the block: with the reference's holes "
@@ -220,18 +221,21 @@ class BlockFitter:
         own = self.crs if self._is_plain else metric_crs(self.reference.grid)
         if found.crs is not None:
             own = CRS.from_wkt(found.crs)
-        there = found.transform(np.array([x]), np.array([y]), np.array([z]))
+        to = x + alignment.shift_x, y + alignment.shift_y, z + alignment.shift_z
+        if alignment is not found:
+            there = found.transform(np.array([x]), np.array([y]), np.array([z]))
+            to = float(there[0][0]), float(there[1][0]), float(there[2][0])
         if own is not None and self.crs is not None and own != self.crs:
             here = project(own, self.crs, np.array([x]), np.array([y]))
-            moved = project(own, self.crs, there[0], there[1])
+            moved = project(own, self.crs, np.array([to[0]]), np.array([to[1]]))
             shift = (
                 float(moved[0][0] - here[0][0]),
                 float(moved[1][0] - here[1][0]),
-                float(there[2][0]) - z,
+                to[2] - z,
             )
             x, y = float(here[0][0]), float(here[1][0])
         else:
-            shift = float(there[0][0]) - x, float(there[1][0]) - y, float(there[2][0]) - z
+            shift = to[0] - x, to[1] - y, to[2] - z
         errors = self._errors(alignment)
         figures |= {
             "x": x,
@@ -284,14 +288,14 @@ class BlockFitter:
     def _below(self, grid: Grid, start: tuple[float, float, float], *, reach: float) -> Window:
         """Return the window of the moving DEM that lies below a part of the reference, and `reach` [m] around it."""
         target = self._local(self.moving.grid)
-        west, south, east, north = bounds_as_in(target, grid)
-        ends = np.array([[west, east, east, west], [south, south, north, north]])
         plain = target.crs is None or self.crs is None
+        west, south, east, north = grid.bounds if plain else bounds_as_in(target, grid)
+        ends = np.array([[west, east, east, west], [south, south, north, north]])
         x, y = ends if plain else project(target.crs, self.crs, *ends)
         aside = reach * np.array([[-1.0], [1.0]])
         corners = (x - start[0] + aside).repeat(2, 0), np.tile(y - start[1] + aside, (2, 1))
         x, y = corners if plain else project(self.crs, target.crs, *corners)
-        row, col = target.rowcol(count_longitudes_as(target, x), y)
+        row, col = target.rowcol(x if plain else count_longitudes_as(target, x), y)
         if not np.isfinite(row + col).all():  # where projections end
             return target.window
         more = 3 if reach else 0
@@ -300,18 +304,32 @@ class BlockFitter:
         return Window(top, left, bottom - top, right - left)
 
     def _middle(
-        self, window: Window, usable: NDArray[np.bool_], share: float
+        self, window: Window, rows: NDArray[np.int32], cols: NDArray[np.int32]
     ) -> tuple[float, float]:
-        """Return the middle of the usable cells of a window, a share of it, or of the window where there are none."""
+        """Return the middle of a window's usable cells, counted by row and column; its own where there are none."""
         row, col = window.height / 2.0, window.width / 2.0
-        if 0.0 < share < 1.0:
-            row = float(np.average(np.arange(window.height) + 0.5, weights=usable.sum(axis=1)))
-            col = float(np.average(np.arange(window.width) + 0.5, weights=usable.sum(axis=0)))
+        if 0 < rows.sum() < window.size:
+            row = float(np.average(np.arange(window.height) + 0.5, weights=rows))
+            col = float(np.average(np.arange(window.width) + 0.5, weights=cols))
         grid = self.reference.grid
         x, y = grid.xy(np.array([window.row + row]), np.array([window.col + col]))
         if self.crs is not None and grid.crs is not None:
             x, y = project(grid.crs, self.crs, x, y)
         return float(x[0]), float(y[0])
+
+
+def _counted(
+    values: NDArray[np.floating], window: Window
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return how many heights each row and each column of a window of them has."""
+    rows, cols = np.empty(window.height, dtype=np.int32), np.empty(window.width, dtype=np.int32)
+    filled.counted(values, window.row, window.col, rows, cols)
+    return rows, cols
+
+
+def _in(window: Window, outer: Window) -> Window:
+    """Return a window as it lies in another."""
+    return replace(window, row=window.row - outer.row, col=window.col - outer.col)
 
 
 def counts(blocks: Mapping[Any, BlockFit] | list[BlockFit]) -> dict[str, int]:

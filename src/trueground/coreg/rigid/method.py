@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from trueground.coreg.pairs import Pair, require_samples
 from trueground.coreg.sampled import Sampled, figures
 from trueground.engine import Engine, Progress
 from trueground.errors import FitError, InputError
+from trueground.kernels import aspect, symmetric
 from trueground.pointcloud import PointCloud
 from trueground.raster import Raster
 
@@ -180,8 +182,8 @@ class RigidMethod(Sampled, ABC):
         index = np.flatnonzero(use)
         return Seen(pair.cells, index, centroid, dh.take(index))
 
-    def _measured(self, found: Alignment, first: Float, dh: Float) -> Alignment:
-        """Add figures before and after, on the same cells."""
+    def _measured(self, found: Alignment, first: Float, dh: Float, **more: Any) -> Alignment:
+        """Add figures before and after, on the same cells, and what else is known of the fit."""
         both = np.isfinite(first) & np.isfinite(dh)
         # An initial shift may lead to another place.
         known = both if both.any() else np.isfinite(dh)
@@ -189,7 +191,7 @@ class RigidMethod(Sampled, ABC):
         before, after = figures(first[both]), figures(dh[known])
         return replace(
             found, nmad_before=before["nmad"], nmad_after=after["nmad"], samples=int(known.sum()),
-            on_samples={"before": before, "after": after},
+            on_samples={"before": before, "after": after}, **more,
         )  # fmt: skip
 
     def _rise(self, pair: Pair, found: Alignment, seen: Seen) -> tuple[Float, Float]:
@@ -198,14 +200,11 @@ class RigidMethod(Sampled, ABC):
         if pair.points or not self.needs_slopes:
             return seen.slopes
         few = pair.thinned(min(_ENOUGH, max(cells.x.size // _EVERY, _FEWEST)))
-        slopes, rises = (
-            np.stack([few.cells.slope_x, few.cells.slope_y]),
-            np.stack(few.slopes_of_moving(found)),
-        )
-        known = np.isfinite(rises).all(axis=0)
-        if known.sum() < self.least_samples:
+        rises = few.slopes_of_moving(found)
+        number, *common = aspect.in_common(few.cells.slope_x, few.cells.slope_y, *rises)
+        if number < self.least_samples:
             return seen.slopes
-        _require_common_relief(slopes[:, known], rises[:, known])
+        _require_common_relief(number, *common)
         whole = np.full((2, cells.x.size), np.nan)
         whole[:, :: -(-cells.x.size // few.cells.x.size)] = rises
         return (
@@ -275,41 +274,41 @@ def _worst(pair: Pair, found: Alignment) -> tuple[float, float]:
     """Return the greatest standard error [px] of a shift at a corner of the area, and its bearing [degrees]."""
     covariance = np.asarray(found.covariance)
     worst = 0.0, 0.0
-    turns = len(covariance) > 3  # else all corners move alike
-    for x in (pair.cells.x.min(), pair.cells.x.max())[: 1 + turns]:
-        for y in (pair.cells.y.min(), pair.cells.y.max())[: 1 + turns]:
+    values, ways = np.empty(2), np.empty((2, 2))
+    ends = [found.centroid[0]], [found.centroid[1]]  # all corners move alike
+    if len(covariance) > 3:
+        ends = [pair.cells.x.min(), pair.cells.x.max()], [pair.cells.y.min(), pair.cells.y.max()]
+    for x in ends[0]:
+        for y in ends[1]:
             px, py = x - found.centroid[0], y - found.centroid[1]
             answers = np.zeros((2, 7))  # of a shift there to shifts, rotations and the scale
             answers[0, 0] = answers[1, 1] = 1.0
             answers[0, 5], answers[1, 5] = -py, px
             answers[:, 6] = px, py
             answers = answers[:, : len(covariance)]
-            values, ways = np.linalg.eigh(answers @ covariance @ answers.T)
-            error = float(np.sqrt(max(values[1], 0.0))) / pair.pixel
+            symmetric.eigen(answers @ covariance @ answers.T, values, ways)
+            error = math.sqrt(max(values[1], 0.0)) / pair.pixel
             if error >= worst[0]:
-                worst = error, float(np.degrees(np.arctan2(ways[0, 1], ways[1, 1]))) % 180.0
+                worst = error, math.degrees(math.atan2(ways[0, 1], ways[1, 1])) % 180.0
     return worst
 
 
-def _require_common_relief(one: Float, two: Float) -> None:
-    """Raise where the slopes (2, n) of the two DEMs have nothing in common in some direction.
+def _require_common_relief(  # noqa: PLR0917 (as the kernel finds them)
+    number: int, common: float, spread: float, x: float, y: float
+) -> None:
+    """Raise where the slopes of the two DEMs have nothing in common in a direction (x, y).
 
-    Noise looks like slopes in all directions; but those of the other DEM are not the same.
+    `common` is the covariance of so many there, `spread` the product of their standard deviations. Noise looks like
+    slopes in all directions; but those of the other DEM are not the same.
 
     Raises
     ------
     FitError
         With the direction.
     """
-    number = one.shape[1]
-    one, two = (v - v.mean(axis=1, keepdims=True) for v in (one, two))
-    common = one @ two.T / number
-    values, ways = np.linalg.eigh(common + common.T)
-    way = ways[:, 0]
-    spread = float(np.sqrt((way @ one).var() * (way @ two).var()))
-    least = max(_LEAST_COMMON, _SIGNIFICANT / np.sqrt(number))
-    if not values[0] / 2.0 > least * spread:
-        bearing = np.degrees(np.arctan2(way[0], way[1])) % 180.0
+    least = max(_LEAST_COMMON, _SIGNIFICANT / math.sqrt(number))
+    if not common > least * spread:
+        bearing = math.degrees(math.atan2(x, y)) % 180.0
         msg = (
             f"the slopes of the two DEMs towards {bearing:.0f} degrees from north have nothing in common: the terrain "
             "is too flat, or all its slopes face one way, so that it does not fix the shift; take a larger area or "

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from trueground.coreg import regression
 from trueground.coreg.cells import Cells
 from trueground.coreg.design import gradient_design, require_two_ways
-from trueground.coreg.medians import group_medians, median_influence, weighted_median
+from trueground.coreg.medians import NEAR_MEDIAN, group_medians, weighted_median
 from trueground.coreg.pairs import Pair
 from trueground.coreg.rigid.method import RigidMethod, Seen
 from trueground.coreg.rigid.stepping import Stepper, SteppingMethod
 from trueground.coreg.sampled import require_choice
 from trueground.errors import FitError, InputError
-from trueground.kernels import aspect, normal
+from trueground.kernels import aspect
 
 Float = NDArray[np.float64]
 Estimator = Literal["aspect-bins", "robust-gradient"]
@@ -139,7 +139,7 @@ class _Faces(NamedTuple):
 class _Bins:
     """Differences over the tangent of the slope, by the direction in which the ground rises."""
 
-    use: NDArray[np.intp] | slice
+    use: NDArray[np.intp]
     """Which cells have a slope."""
     steepness: Float
     """Their tangents of the slope."""
@@ -163,63 +163,42 @@ class _Bins:
         FitError
             Where the terrain is flat, or its slopes face one way.
         """
-        faces = faces if seen.index is None else faces.at(seen.index)
-        weight, dh = seen.weight, seen.dh
-        middle = weighted_median(dh, weight)
-        sloping = faces.steepness > _FLATTEST
-        use: NDArray[np.intp] | slice = slice(None)
-        if not sloping.all():
-            use = np.flatnonzero(sloping)
-            faces, weight, dh = faces.at(use), weight[use], dh[use]
-        steepness, number, count = faces
-        if steepness.size < RigidMethod.least_samples:
+        slopes, bins, count = faces if seen.index is None else faces.at(seen.index)
+        use, steepness = np.empty(slopes.size, dtype=np.intp), np.empty(slopes.size)
+        number, solve = np.empty(slopes.size, dtype=np.int16), np.empty((2, count))
+        size, filled, least, greatest = aspect.binned(
+            slopes, bins, count, _FLATTEST, use, steepness, number, solve
+        )
+        if size < RigidMethod.least_samples:
             msg = (
-                f"{steepness.size} cells with a slope: at least {RigidMethod.least_samples} are needed; the "
+                f"{size} cells with a slope: at least {RigidMethod.least_samples} are needed; the "
                 "terrain is too flat: take a larger area or vertical-shift"
             )
             raise FitError(msg)
-        filled = np.flatnonzero(np.bincount(number, minlength=count))
-        if filled.size < count:
-            rank = np.zeros(count, dtype=np.int16)
-            rank[filled] = np.arange(filled.size)
-            number = rank[number]
-        angle = ((filled + 0.5) / count - 0.5) * 2.0 * np.pi
-        design = np.stack([-np.cos(angle), -np.sin(angle), np.ones_like(angle)])
-        values, ways = np.linalg.eigh(design @ design.T)
-        if angle.size < _LEAST_BINS or not values[0] * _WORST_CONDITION**2 > values[-1]:
+        if filled < _LEAST_BINS or not least * _WORST_CONDITION**2 > greatest:
             msg = (
                 "all slopes face the same way, so that the shift is not fixed: "
                 "take a larger area or vertical-shift"
             )
             raise FitError(msg)
+        use, steepness, number = use[:size], steepness[:size], number[:size]
+        weight, dh = seen.weight, seen.dh
+        middle = weighted_median(dh, weight)
+        if size < dh.size:
+            weight, dh = weight[use], dh[use]
         scaled = (dh - middle) / steepness
         return cls(
             use=use, steepness=steepness, number=number, scaled=scaled,
             medians=group_medians(scaled, number, weight),
-            solve=(ways / values @ (ways.T @ design))[:2], middle=middle,
+            solve=np.ascontiguousarray(solve[:, :filled]), middle=middle,
         )  # fmt: skip
 
     def influence(self, seen: Seen, rise: tuple[Float, Float]) -> Float:
         """Return what each cell adds to the error of the shift in x, y and z, (n, 3)."""
-        known = np.isfinite(rise[0]) & np.isfinite(rise[1])
-        # How the medians answer to a shift: by the mean, in each bin, of what the differences in it do. Steep cells
-        # lie as much denser about the median as they are steeper, and count accordingly.
-        some, number = known[self.use], self.number[known[self.use]]
-        weight = np.bincount(number, self.steepness[some], minlength=self.medians.size)
-        answers = np.stack(
-            [-np.bincount(number, r[self.use][some], minlength=weight.size) for r in rise]
-        ) / np.where(weight > 0.0, weight, np.inf)
-        back = np.linalg.pinv(self.solve @ answers.T) @ self.solve
-        score = median_influence(
-            self.scaled - self.medians[self.number], self.number, seen.weight[self.use]
-        )
-        out = np.zeros((seen.dh.size, 3))
-        out[self.use, :2] = (back[:, self.number] * score).T
-        together = np.zeros(seen.dh.size, dtype=np.int16)
-        out[:, 2] = median_influence(seen.dh - self.middle, together, seen.weight)
-        # A wrong middle is in all bins; a wrong place has another middle.
-        hang = np.eye(3)
-        hang[:2, 2] = back @ (np.bincount(self.number) / np.bincount(self.number, self.steepness))
-        hang[2, :2] = [-r[known].mean() for r in rise]
-        normal.turned(out, np.vstack([np.linalg.inv(hang), np.zeros(3)]))
+        out = np.empty((seen.dh.size, 3))
+        left, scaled = seen.dh - self.middle, self.scaled - self.medians[self.number]
+        aspect.influence(
+            left, seen.weight, scaled, seen.weight[self.use], self.use, self.steepness, self.number, *rise,
+            self.solve, NEAR_MEDIAN, out,
+        )  # fmt: skip
         return out

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,8 @@ class SteppingMethod(RigidMethod):
     ) -> Alignment:
         """Find the motion of a pair that has been sampled already."""
         stepper = self._stepper(pair)
-        still, found = pair.start(self.name), pair.start(self.name, initial)
+        still = pair.start(self.name)
+        found = still if initial is None else pair.start(self.name, initial)
         history: list[dict[str, float]] = []
         if pair.cells.x.size > _WORTH * _FIRST and self.max_iterations > _WORTH:
             few = pair.thinned(_FIRST)  # the way to the place costs less than the place itself
@@ -53,12 +55,12 @@ class SteppingMethod(RigidMethod):
         if self.needs_slopes and (lift := height_without_blunders(pair, found, dh)):
             up = np.asarray(translation((0.0, 0.0, lift)))
             found, dh = replace(found, matrix=matrix_of(up @ np.asarray(found.matrix))), dh - lift
-        found = replace(
-            found, iterations=tuple(history), parameters=asdict(self), covariance=covariance,
-            effective_samples=effective,
+        found = self._measured(
+            found, pair.dh(still), dh, iterations=tuple(history), parameters=dict(vars(self)),
+            covariance=covariance, effective_samples=effective,
         )  # fmt: skip
-        found = self._measured(found, pair.dh(still), dh)
-        return replace(found, warnings=self._doubts(pair, found))
+        doubts = self._doubts(pair, found)
+        return replace(found, warnings=doubts) if doubts else found
 
     def _stepper(self, pair: Pair) -> Stepper:  # noqa: ARG002 (for those who need it)
         """Return what makes the steps of one fit; it may remember those before."""
@@ -145,8 +147,11 @@ class SteppingMethod(RigidMethod):
 
 def _length(pair: Pair, step: Float) -> float:
     """Return how far the farthest cell is moved by a step, at most [m]."""
-    reach = float(np.hypot(np.ptp(pair.cells.x), np.ptp(pair.cells.y))) / 2.0
-    return float(np.linalg.norm(step[:3]) + reach * np.linalg.norm(step[3:]))
+    length = math.hypot(*step[:3])
+    if step[3:].any():
+        reach = float(np.hypot(np.ptp(pair.cells.x), np.ptp(pair.cells.y))) / 2.0
+        length += reach * math.hypot(*step[3:])
+    return length
 
 
 def _line(  # noqa: PLR0917 (what an iteration found)
