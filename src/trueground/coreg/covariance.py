@@ -59,8 +59,6 @@ def clustered(influence: Float, x: Float, y: Float) -> Float | None:
     Journal of Time Series Analysis 16, 67-103, doi:10.1111/j.1467-9892.1995.tb00223.x. Lepski (1991), Theory of
     Probability & Its Applications 35, 454-466, doi:10.1137/1135065.
     """
-    from scipy.fft import rfft2
-
     cell, squares = _cells(x, y)
     if squares < _LEAST:
         return None
@@ -75,7 +73,7 @@ def clustered(influence: Float, x: Float, y: Float) -> Float | None:
     if units:
         used = units + units * (units + 1) // 2
         # Products at a lag are products of waves.
-        waves = rfft2(sums[:used], (_PADDED, _PADDED)).reshape(used, -1)
+        waves = np.fft.rfft2(sums[:used], (_PADDED, _PADDED)).reshape(used, -1)
         clusters.reaching(waves, units, *_kernels(), _BEYOND, _MOST_LOST, _FLOOR, found)
     symmetric.between(root[:, :units], found, out)
     return out
@@ -145,9 +143,7 @@ def _kernels() -> tuple[Float, Float]:
     squares = (kernels[:, np.newaxis] - kernels) ** 2
 
     def waves(of: Float) -> Float:
-        from scipy.fft import rfft2
-
-        return np.asarray(rfft2(of).real.reshape(*of.shape[:-2], -1) * per_wave)
+        return np.asarray(np.fft.rfft2(of).real.reshape(*of.shape[:-2], -1) * per_wave)
 
     return np.ascontiguousarray(waves(kernels).T), waves(squares)
 

@@ -6,10 +6,13 @@ GIL.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,7 @@ from numba.core.runtime.nrt import rtsys
 
 from trueground.kernels._code_files import ENDING, CodeFiles
 
+_UNUSED = 90 * 86_400.0  # s
 COMMAND = "TRUEGROUND_COMMAND"  # set in the environment of a process that is a command of ours
 
 
@@ -66,6 +70,8 @@ def _cache_folder() -> Path:
         Path(tempfile.gettempdir()) / f"trueground-{user}" / name,
     ):
         try:
+            if not folder.exists():
+                _forget_unused(folder.parent)
             folder.mkdir(parents=True, exist_ok=True)
             probe = folder / f".probe-{os.getpid()}"
             probe.touch()
@@ -76,6 +82,14 @@ def _cache_folder() -> Path:
         if not hasattr(os, "getuid") or folder.stat().st_uid == os.getuid():
             return folder
     return Path(tempfile.mkdtemp(prefix="trueground-kernels-"))
+
+
+def _forget_unused(home: Path) -> None:
+    """Remove kernels of versions that no process has asked for in a long time: asking marks their folder."""
+    for folder in home.glob("kernels-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - folder.stat().st_mtime > _UNUSED:
+                shutil.rmtree(folder)
 
 
 CACHE_FOLDER = _cache_folder()
