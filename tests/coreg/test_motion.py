@@ -88,6 +88,10 @@ def test_what_stands_still_keeps_its_last_digit():
     np.testing.assert_array_equal(out, np.stack(at))
     assert motion.is_translation(motion.small([1, 2, 3, 0, 0, 0, 0]))
     assert not motion.is_translation(motion.small([1, 2, 3, 0, 0, 1e-9, 0]))
+    still = np.eye(4)
+    assert all(
+        motion.is_translation(m) for m in (still.tolist(), tuple(still), tuple(still.tolist()))
+    )
 
 
 def test_points_are_broadcast():

@@ -99,7 +99,7 @@ def test_forms_are_those_of_the_whole(size, seed):
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, np.nan])
 @pytest.mark.parametrize("at", range(6))
-def test_what_has_no_root_gives_nan(bad, at):
+def test_what_has_no_root_gives_nothing_finite(bad, at):
     matrix = firm(6, 2, 0)
     matrix[at, 0] = bad
     assert not np.isfinite(rooted(matrix, matrix, 0.0)[1])

@@ -88,7 +88,9 @@ def test_cells(seed, number):
 
 
 def test_one_place_has_no_cells():
-    assert clusters.cells(np.ones(5), np.ones(5), SIDE, 4, np.empty(5, dtype=np.intp)) == 0
+    for number in (5, 1, 0):
+        one = np.ones(number)
+        assert clusters.cells(one, one, SIDE, 4, np.empty(number, dtype=np.intp)) == 0
 
 
 def test_sums_of_every_third():
@@ -108,8 +110,11 @@ def test_sums_of_every_third():
     assert sums[2:].sum(axis=1) == pytest.approx([1.0, 0.0, 1.0], abs=1e-12)
 
 
-def test_influence_that_is_not_known():
+@pytest.mark.parametrize("number", [1000, 2 * covariance._ENOUGH])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_influence_that_is_not_known(number, bad):
+    """Of one of those, too, that do not tell where the estimate has its weight."""
     rng = np.random.default_rng(0)
-    influence, (x, y) = rng.normal(size=(1000, 2)), rng.random((2, 1000))
-    influence[7, 1] = np.nan
+    influence, (x, y) = rng.normal(size=(number, 2)), rng.random((2, number))
+    influence[7, 1] = bad
     assert covariance.clustered(influence, x, y) is None

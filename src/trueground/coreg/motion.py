@@ -117,7 +117,7 @@ def is_translation(matrix: ArrayLike) -> bool:
     """Tell whether a motion shifts and does nothing else."""
     # The lines of results are tuples already.
     lines = matrix if isinstance(matrix, tuple) else map(tuple, np.asarray(matrix).tolist())
-    return tuple(line[:3] for line in lines)[:3] == _STILL_LINES
+    return tuple(tuple(line[:3]) for line in lines)[:3] == _STILL_LINES
 
 
 def _matrix(matrix: ArrayLike) -> Float:

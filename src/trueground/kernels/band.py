@@ -31,7 +31,8 @@ def normal(columns, design, weights, values, band, right):
 def root(known, bending, stiffness, out):
     """Fill the Cholesky root of `known + stiffness bending`, and return the sum of the logarithms of its diagonal.
 
-    `bending` may be the narrower band; `out` is wider than `known` by `PADDING`. What has no root gives NaN.
+    `bending` may be the narrower band; `out` is wider than `known` by `PADDING`. What has no root gives NaN or
+    -inf.
     Four columns at a time are taken off those that follow, which are loaded and stored once for all four.
     """
     size, width = known.shape[0], np.uintp(known.shape[1] - 1)

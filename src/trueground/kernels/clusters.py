@@ -16,8 +16,10 @@ _LEAST = 1e-12  # of the greatest eigenvalue; a parameter combination below it i
 def cells(x, y, side, coarse, cell):
     """Fill in which cell of a lattice, `side` cells wide, each place lies in.
 
-    Returns how many squares of `coarse` x `coarse` cells hold any; 0 where all are one place.
+    Returns how many squares of `coarse` x `coarse` cells hold any; 0 where all are one place, or there is none.
     """
+    if x.size == 0:
+        return 0
     west, south, east, north = x[0], y[0], x[0], y[0]
     for i in range(x.size):
         west, east = min(west, x[i]), max(east, x[i])
@@ -88,6 +90,8 @@ def gathered(influence, cell, every, root, back, sums):
             total = 0.0
             for j in range(size):
                 total += back[i, j] * influence[n, j]
+            if not abs(total) < np.inf:
+                return -1
             unit[i] = total
             sums[i, at] += total
         if n % every == 0:

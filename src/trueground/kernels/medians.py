@@ -23,21 +23,36 @@ def _parted(values, low, high, pivot, equal):
 
 
 @kernel
+def _some(values, low, high, chance):
+    """Return one of `values[low:high]`, and the next number of chance below 2^31 (a linear congruential generator)."""
+    chance = (1103515245 * chance + 12345) & 0x7FFFFFFF
+    return values[low + ((high - low) * chance >> 31)], chance
+
+
+@kernel
 def _selected(values, first, last, rank):
-    """Return the value of a rank among `values[first:last]`, which are moved about (quickselect)."""
+    """Return the value of a rank among `values[first:last]`, which are moved about (quickselect); NaN may give NaN."""
     low, high = first, last
     target = first + rank
+    chance = 1
     while high - low > 1:
-        # The median of three as a pivot keeps sorted values from taking long.
-        one, two, three = values[low], values[(low + high) // 2], values[high - 1]
+        # The median of three as a pivot, at places of chance: differences that rise and fall evenly have an order for
+        # which any fixed places take the square of the time.
+        one, chance = _some(values, low, high, chance)
+        two, chance = _some(values, low, high, chance)
+        three, chance = _some(values, low, high, chance)
         pivot = max(min(one, two), min(max(one, two), three))
         split = _parted(values, low, high, pivot, False)
         if target < split:
             high = split
             continue
-        low = _parted(values, split, high, pivot, True) if split == low else split
-        if target < low:
-            return pivot
+        if split == low:
+            split = _parted(values, low, high, pivot, True)
+            if target < split:
+                return pivot
+            if split == low:  # NaN is not even equal to itself
+                return np.nan
+        low = split
     return values[target]
 
 

@@ -8,6 +8,7 @@ import pytest
 from bands import whole
 from trueground.coreg.blocks.bases import Basis
 from trueground.coreg.blocks.smoother import _STIFFNESS, Smoothed
+from trueground.kernels import band
 
 U, V = (g.ravel() for g in np.meshgrid(*2 * [(np.arange(9) + 0.5) / 9]))
 FINE = tuple(g.ravel() for g in np.meshgrid(*2 * [np.linspace(0.03, 0.97, 40)]))
@@ -111,3 +112,10 @@ def test_variances_are_those_of_the_model(kind):
     expected = (found.scale * 0.3) ** 2 * np.sum(at * np.linalg.solve(normal, at.T).T, axis=1)
     # What is the same along and across leaves ten digits of sixteen.
     np.testing.assert_allclose(found.variances(basis.seen(*FINE)), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("logarithms", [np.nan, -np.inf])
+def test_what_has_no_root_is_said(logarithms, monkeypatch):
+    monkeypatch.setattr(band, "root", lambda *_: logarithms)
+    with pytest.raises(np.linalg.LinAlgError, match="not positive definite"):
+        smoothed(SHEET, waves(U, V), np.full(U.size, 0.1))

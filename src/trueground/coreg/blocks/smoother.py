@@ -116,7 +116,7 @@ def _likeliest(  # noqa: PLR0917
         """Return deviance, but for what all share, and variance of unit weight; leave root and half the solution."""
         stiffness = unit * float(_STIFFNESS[k])
         logarithms = band.root(gram, bending, stiffness, root)
-        if math.isnan(logarithms):
+        if not math.isfinite(logarithms):
             msg = f"the normal matrix of {basis.size} splines is not positive definite"
             raise np.linalg.LinAlgError(msg)
         left = energy - band.forward(root, right, solution)
