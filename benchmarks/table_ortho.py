@@ -20,7 +20,7 @@ INTRO = (
     "leaves half of the output empty, with a message and exit code 0. Errors: of a coordinate-coded image "
     "made with the same options, the worst pixel against the exact chain [px of the image]."
 )
-SIZE = 6000  # px
+SIZE = 8000  # px
 SMALL = 500  # px of the image of each command's first run, which does not count
 THREADS = 2
 CREATION = ("TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512", f"NUM_THREADS={THREADS}")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -617,6 +618,24 @@ def test_importing_trueground_does_not_import_distributed():
     code = "import trueground, trueground.cluster, sys; print('distributed' in sys.modules, 'numba' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+@pytest.mark.slow
+def test_a_start_that_is_broken_off_does_not_warn_later(monkeypatch):
+    """Its cluster is let go, since nothing ends it in time; whenever that is collected, nobody hears of it."""
+
+    def interrupt(cluster, **_):
+        clusters.append(cluster)
+        raise KeyboardInterrupt
+
+    clusters = []
+    monkeypatch.setattr("distributed.Client", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        Dask(workers=1)
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        clusters[0].__del__()
+    assert not heard
 
 
 @pytest.mark.slow

@@ -136,6 +136,7 @@ def _processes(distributed: Any, workers: int) -> Connection:
     except BaseException:
         cluster.shutdown_on_close = False  # else the end of this process would wait for it
         _kill(cluster)
+        cluster.status = distributed.Status.closed  # else it would warn, whenever it is collected
         raise
     return Connection(client, cluster, is_own=True)
 
