@@ -72,7 +72,7 @@ def run(plan: Plan) -> list[Row]:
             reference, moving = data / "aligned_by_xdem.tif", data / "DEM_1990.tif"
             rows += pair(
                 plan, "Longyearbyen, 1332 x 985", reference, moving, folder,
-                truth=("dh", str(reference)), asked=REAL, rounds=plan.pairs,
+                truth=("dh", str(reference)), asked=REAL, rounds=plan.pick(plan.pairs, 1),
             )  # fmt: skip
     for size, asked, rounds in plan.pick(BENT, ()):
         with (
