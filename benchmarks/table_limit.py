@@ -29,7 +29,7 @@ def copying(name: str, paths: list[Path], copied: Path, folder: Path) -> Worker:
 def aligning(plan: Plan) -> list[Row]:
     """Alignments of a large pair."""
     rows: list[Row] = []
-    size = plan.pick(20_000, 8000)
+    size = plan.pick(20_000, 4000)
     wanted = [Asked(of="wall", wanted=1.5, floor=2.5)]
     with plan.folder("limit") as folder, said(rows, "align", "reading and writing", wanted):
         plan.scene("scenes_dem.py", "bent", folder, size)
