@@ -85,7 +85,9 @@ def run(plan: Plan) -> list[Row]:
                         warm=size == START,
                     )  # fmt: skip
                     command.start()
-                    spent = [command.once() for _ in range(3 if size <= LEAST and not plan.quick else 1)]
+                    spent = [
+                        command.once() for _ in range(3 if size <= LEAST and not plan.quick else 1)
+                    ]
                     figures.append({"size": size, "wall": min(s.wall for s in spent),
                                     "cpu": min(s.cpu for s in spent), "peak": max(s.peak for s in spent)})  # fmt: skip
                     print(f"    {figures[-1]}", flush=True)
