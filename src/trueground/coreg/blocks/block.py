@@ -115,8 +115,8 @@ class BlockFitter:
         if self.valid is not None:
             heights = np.where(usable(self.valid, outer), heights, np.float32(np.nan))
         heights = np.ascontiguousarray(heights)  # as kernels take it
-        rows, cols = _counted(heights, Window(0, 0, *outer.shape))
-        share = float(rows.sum()) / heights.size
+        known, rows, cols = _counted(heights, Window(0, 0, *outer.shape))
+        share = known / heights.size
         x, y = self._middle(outer, rows, cols)
 
         def said(verdict: Verdict, reason: str, **figures: Any) -> BlockFit:
@@ -177,9 +177,9 @@ class BlockFitter:
         values, window = around(self.moving, below)
         moving = ArrayRaster(array=values, grid=self._local(target.crop(window)))
         inside = right_below.intersect(below)
-        there = float(_counted(values[0], _in(inside, window))[0].sum()) / right_below.size
+        there = _counted(values[0], _in(inside, window))[0] / right_below.size
         if share * there < self.min_valid or not (
-            there > 0.0 or _counted(values[0], _in(below, window))[0].any()
+            there > 0.0 or _counted(values[0], _in(below, window))[0] > 0
         ):
             msg = (
                 f"the moving DEM has heights in {there:.1%} of the block: with the reference's holes "
@@ -320,11 +320,10 @@ class BlockFitter:
 
 def _counted(
     values: NDArray[np.floating], window: Window
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return how many heights each row and each column of a window of them has."""
+) -> tuple[int, NDArray[np.int32], NDArray[np.int32]]:
+    """Return how many heights there are in a window of them, and in each of its rows and columns."""
     rows, cols = np.empty(window.height, dtype=np.int32), np.empty(window.width, dtype=np.int32)
-    filled.counted(values, window.row, window.col, rows, cols)
-    return rows, cols
+    return filled.counted(values, window.row, window.col, rows, cols), rows, cols
 
 
 def _in(window: Window, outer: Window) -> Window:
