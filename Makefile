@@ -19,8 +19,10 @@ help: ## list these targets
 demo: $(STAMP) ## make the synthetic world, align, orthorectify; see demo/report.html
 	$(BIN)/trueground demo demo
 
+# Two processes, one file after another in each: what a file sets up, it sets up once. JOBS=0 is one process.
+JOBS ?= 2
 test: $(STAMP) ## run all tests and the examples in the docstrings
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 
 check: $(STAMP) ## lint, formatting, types, import contracts; changes nothing
 	$(BIN)/ruff check
