@@ -26,8 +26,6 @@ HERE = Path(__file__).parent
 WORKERS = HERE / "workers"
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA", "NUMEXPR")}
 PATIENCE = 900.0  # s that a run may take; then it is killed, and that is its figure
-SLOW = 60.0  # s of a run from which a contender runs in fewer rounds
-FEW = 3  # rounds of a slow one
 LEAVE = 10.0  # s that a worker may take to end
 
 
@@ -274,7 +272,7 @@ class Outcome:
 
 
 def race(contenders: Sequence[Contender], rounds: int) -> list[Outcome]:
-    """Run all in turn, round by round, forwards and backwards; a contender that fails drops out, a slow one later."""
+    """Run all in turn, round by round, forwards and backwards; a contender that fails drops out."""
     outcomes = [Outcome(c.name) for c in contenders]
     both = list(zip(contenders, outcomes, strict=True))
     try:
@@ -282,8 +280,6 @@ def race(contenders: Sequence[Contender], rounds: int) -> list[Outcome]:
             attempt(outcome, contender.start)
         for number in range(rounds):
             for contender, outcome in both[:: -1 if number % 2 else 1]:
-                if number >= FEW and slow(outcome):
-                    continue
                 spent = attempt(outcome, contender.once)
                 if spent is not None:
                     outcome.spent.append(spent)
@@ -294,11 +290,6 @@ def race(contenders: Sequence[Contender], rounds: int) -> list[Outcome]:
         for contender in contenders:
             contender.close()
     return outcomes
-
-
-def slow(outcome: Outcome) -> bool:
-    """Tell whether each run took so long that few have to do."""
-    return bool(outcome.spent) and min(s.wall for s in outcome.spent) > SLOW
 
 
 def attempt(outcome: Outcome, what: Callable[[], Any]) -> Any:

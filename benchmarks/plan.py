@@ -95,24 +95,13 @@ def rows_of(
     return [
         {
             "title": title,
-            "ours": paired(ours, peer),
-            "peer": paired(peer, ours),
+            "ours": ours,
+            "peer": peer,
             "asked": [a.to_json() for a in asked.get(peer["name"], ())],
             "limit": limit,
         }
         for peer in others
     ]
-
-
-def paired(one: Row, other: Row) -> Row:
-    """Return the runs of one of the rounds in which the other ran too."""
-    if "failure" in one or "failure" in other:
-        return one
-    number = len(other["wall"])
-    cut = one | {of: one[of][:number] for of in ("wall", "cpu")}
-    if "more" in one:
-        cut["more"] = {k: v[:number] for k, v in one["more"].items()}
-    return cut
 
 
 def missing(title: str, peer: str, why: str, asked: Sequence[Asked] = ()) -> Row:

@@ -231,17 +231,6 @@ def test_each_worker_has_run_once_before_the_race(job, tmp_path):
     assert (tmp_path / "log").read_text() == "asabba"
 
 
-def test_a_slow_contender_runs_in_fewer_rounds(job, monkeypatch):
-    import measure
-    from plan import rows_of
-
-    monkeypatch.setattr(measure, "SLOW", 0.05)
-    outcomes = measure.race([job("a"), job("b"), job("c", 0.06)], 5)
-    assert [len(o.spent) for o in outcomes] == [5, 5, 3]
-    rows = rows_of("job", outcomes, asked={}, limit=False)
-    assert [len(r["ours"]["wall"]) for r in rows] == [5, 3]
-
-
 def test_a_contender_that_takes_too_long_fails_alone(job, monkeypatch):
     import measure
 
