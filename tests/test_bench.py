@@ -231,6 +231,16 @@ def test_each_worker_has_run_once_before_the_race(job, tmp_path):
     assert (tmp_path / "log").read_text() == "asabba"
 
 
+def test_a_command_does_a_small_job_before_each_run(tmp_path):
+    from measure import Command, race
+
+    log = tmp_path / "log"
+    note = "import sys; open(sys.argv[1], 'a').write(sys.argv[2])"
+    words = [sys.executable, "-c", note, str(log)]
+    race([Command(name="a", words=[*words, "A"], small=[*words, "s"])], 2)
+    assert log.read_text() == "ssAsA"
+
+
 def test_a_contender_that_takes_too_long_fails_alone(job, monkeypatch):
     import measure
 
