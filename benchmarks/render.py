@@ -23,8 +23,7 @@ GROWTH = "| | size [px] | wall | processor | wall [s] | processor [s] | peak [MB
 HOW = """Medians of pairs (least - greatest in brackets): peer and trueground in turn, round by round, forwards and
 backwards, peers in processes and environments of their own. Ratios of wall time, processor time and memory are the
 peer's by trueground's: above 1 trueground is ahead. Memory is the peak of resident memory of the largest process.
-All have run once before, and commands do a small job before each that counts, so that nothing is compiled within the
-clock, or loaded but what a command loads each time from the system's cache of files.
+All have run once before, so that nothing is compiled or loaded within the clock but what a command loads each time.
 `fit`, `apply`: ratios of parts of the wall time. **Asked**: what was asked of trueground and its floor, beside what was
 measured, whichever side it falls on."""
 

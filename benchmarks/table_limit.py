@@ -9,7 +9,6 @@ import table_ortho
 from measure import OURS, Command, Worker
 from plan import NO_DATA, Asked, Plan, Row, alone, compared, missing, said
 
-SMALL = 1000  # px of the pair of the command's first run, which does not count
 TITLE = "Distance to the limit"
 INTRO = (
     "Whole commands with two threads against reading their inputs and writing their output alone: by "
@@ -35,33 +34,23 @@ def aligning(plan: Plan) -> list[Row]:
     with plan.folder("limit") as folder, said(rows, "align", "reading and writing", wanted):
         plan.scene("scenes_dem.py", "bent", folder, size)
         reference, moving = folder / "reference.tif", folder / "moving.tif"
-        small = folder / "small"
-        small.mkdir()
-        plan.scene("scenes_dem.py", "bent", small, SMALL)
+        words = [OURS, "-m", "trueground", "align", reference, moving, "-o", folder / "aligned.tif",
+                 "--threads", "2", "--quiet"]  # fmt: skip
         twice = copying(
             "reading both twice, writing one", [reference, moving, reference], moving, folder
         )
         rows += compared(
             f"align --blocks 500, {size} x {size}",
-            [aligned(folder, "--blocks", "500"), twice],
+            [Command(name="trueground", words=[*words, "--blocks", "500"]), twice],
             plan.pairs, limit=True,
             asked={twice.name: wanted},
         )  # fmt: skip
         once = copying("reading both once, writing one", [reference], moving, folder)
         rows += compared(
-            f"align, Nuth & Kaab, {size} x {size}", [aligned(folder), once], plan.pairs, limit=True,
+            f"align, Nuth & Kaab, {size} x {size}", [Command(name="trueground", words=words), once],
+            plan.pairs, limit=True,
         )  # fmt: skip
     return rows
-
-
-def aligned(folder: Path, *more: str) -> Command:
-    """Return the command that aligns the pair of a folder."""
-    words, small = (
-        [OURS, "-m", "trueground", "align", place / "reference.tif", place / "moving.tif",
-         "-o", place / "aligned.tif", "--threads", "2", "--quiet", *more]
-        for place in (folder, folder / "small")
-    )  # fmt: skip
-    return Command(name="trueground", words=words, small=small)
 
 
 def rectifying(plan: Plan) -> list[Row]:
@@ -76,14 +65,7 @@ def rectifying(plan: Plan) -> list[Row]:
         limit = copying(
             "reading the image, copying the output", [folder / "zstd.tif"], folder / "trueground.tif", folder
         )  # fmt: skip
-        small = folder / "small"
-        small.mkdir()
-        plan.scene("scenes_ortho.py", "texture", small, plan.data, table_ortho.SMALL)
-        first = json.loads((small / "grids.json").read_text())["UTM"]
-        command = Command(
-            name="trueground", words=table_ortho.ours(folder, grid, "zstd"),
-            small=table_ortho.ours(small, first, "zstd"),
-        )  # fmt: skip
+        command = Command(name="trueground", words=table_ortho.ours(folder, grid, "zstd"))
         rows += compared(f"ortho, UTM, {size} x {size}", [command, limit], plan.pairs, limit=True)
     return rows
 

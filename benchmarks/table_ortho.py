@@ -17,8 +17,10 @@ INTRO = (
     "half a metre. gdalwarp: `-multi -wo NUM_THREADS=2`, 1 GB of cache, XSCALE and YSCALE of 1, which "
     "keep its fast kernel. The projection alone is approximated to 1 mm by "
     "REPROJECTION_APPROX_ERROR_IN_..._SRS_UNIT, and then in one thread, since with two gdalwarp 3.6.2 "
-    "leaves half of the output empty, with a message and exit code 0. Errors: of a coordinate-coded image "
-    "made with the same options, the worst pixel against the exact chain [px of the image]."
+    "leaves half of the output empty, with a message and exit code 0. Each command makes a small orthoimage "
+    "before each run that counts: others have run for a minute, in which the system lets go of its files. "
+    "Errors: of a coordinate-coded image made with the same options, the worst pixel against the exact "
+    "chain [px of the image]."
 )
 SIZE = 8000  # px
 SMALL = 500  # px of the image of each command's first run, which does not count
