@@ -35,10 +35,10 @@ from trueground.warp import on_grid
 
 Float = NDArray[np.float64]
 FieldKind = Literal["auto", "constant", "plane", "quadratic", "separable", "smooth"]
-_BLOCK_SAMPLES = 2_500, 16_000  # cells of a block: if there are many, and at most
+_BLOCK_SAMPLES = 2_500, 8_000, 16_000  # cells of a block: of very many, of many, and at most
 _KNOWN = 0.03  # px of standard error, for which no more cells are looked at; of more than
 _MANY = 64  # blocks a field makes a mean, and each may be less certain
-_ALL_SAMPLES = 1_200_000  # cells of all blocks at first
+_ALL_SAMPLES = 2_000_000  # cells of very many blocks at first
 _BLOCK_TOLERANCE = 0.01  # px, unless the method is laxer
 _SCOUT_SAMPLES, _SCOUT_TOLERANCE = 4_000, 0.2
 _BLOCK_ITERATIONS = 20
@@ -295,8 +295,8 @@ def _common(
 
 def _sparing(method: Combined, blocks: int) -> tuple[Step, ...]:
     """Return a method that takes no more pains with a block than one of so many is worth: few cells, and more."""
-    least, most = _BLOCK_SAMPLES
-    number = min(max(_ALL_SAMPLES // blocks, least), most)
+    least, some, most = _BLOCK_SAMPLES
+    number = most if blocks <= _MANY else min(max(_ALL_SAMPLES // blocks, least), some)
     few, more = (_thrifty(method, n, _BLOCK_TOLERANCE) for n in (number, most))
     return tuple(of_block(one) for one in ((few,) if few == more else (few, more)))
 
