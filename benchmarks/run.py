@@ -35,7 +35,7 @@ TABLES: dict[str, ModuleType] = {
     "1": table_points, "2": table_ortho, "3": table_coreg, "4": table_blockwise,
     "5": table_growth, "6": table_limit, "7": table_start,
 }  # fmt: skip
-PAIRS = {False: 5, True: 2}
+PAIRS = {False: 5, True: 1}
 
 
 def opened(path: Path) -> dict[str, Any]:
