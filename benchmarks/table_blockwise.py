@@ -25,7 +25,7 @@ SMALL = 1000  # px of the pair of each tool's first run, which does not count
 
 def pair(
     plan: Plan, title: str, reference: Path, moving: Path, folder: Path, *,
-    truth: tuple[str, ...], asked: float | None, rounds: int,
+    truth: tuple[str, ...], asked: float | None,
 ) -> list[Row]:  # fmt: skip
     """Race both on a pair of DEMs."""
     given = {"reference": str(reference), "moving": str(moving), "block": BLOCK}
@@ -47,7 +47,7 @@ def pair(
         contender("trueground", OURS, "with_trueground.py", own, own),
         contender("xDEM", peers.python_of("xdem"), "with_xdem.py", theirs, theirs / "aligned_dem.tif"),
     ]  # fmt: skip
-    return compared(title, contenders, rounds, asked={"xDEM": wanted(asked)})
+    return compared(title, contenders, plan.pairs, asked={"xDEM": wanted(asked)})
 
 
 def wanted(times: float | None) -> list[Asked]:
@@ -69,7 +69,7 @@ def run(plan: Plan) -> list[Row]:
             reference, moving = data / "aligned_by_xdem.tif", data / "DEM_1990.tif"
             rows += pair(
                 plan, "Longyearbyen, 1332 x 985", reference, moving, folder,
-                truth=("dh", str(reference)), asked=REAL, rounds=plan.pairs,
+                truth=("dh", str(reference)), asked=REAL,
             )  # fmt: skip
     for size, asked in plan.pick(BENT, ()):
         with (
@@ -79,6 +79,6 @@ def run(plan: Plan) -> list[Row]:
             plan.scene("scenes_dem.py", "bent", folder, size)
             rows += pair(
                 plan, f"bent, {size} x {size}", folder / "reference.tif", folder / "moving.tif", folder,
-                truth=("surface",), asked=asked, rounds=plan.pairs,
+                truth=("surface",), asked=asked,
             )  # fmt: skip
     return rows
