@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import shutil
 import sys
-import time
-import warnings
 from collections.abc import Sequence
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +15,8 @@ from affine import Affine
 from pyproj import CRS
 
 from cli_scene import hills, simple_rpc
+from fuzz_run import ran
 from fuzz_settings import HANGS, SLOW, Survives
-from trueground.cli.main import run
 from trueground.grid import Grid
 from trueground.raster import ArrayRaster
 from trueground.writer import write
@@ -55,16 +51,6 @@ def state(folder: Path) -> dict[str, tuple[str, int]]:
     }  # fmt: skip
 
 
-def ran(words: Sequence[str]) -> tuple[int, str, float, float]:
-    """Run a command; return its exit code, what it said to stderr, its processor time and its time [s]."""
-    errors = io.StringIO()
-    start, worked = time.perf_counter(), time.process_time()
-    with warnings.catch_warnings(), redirect_stderr(errors), redirect_stdout(io.StringIO()):
-        warnings.simplefilter("default")
-        code = run([str(w) for w in words])
-    return code, errors.getvalue(), time.process_time() - worked, time.perf_counter() - start
-
-
 @pytest.fixture
 def survives(place: Path, monkeypatch: pytest.MonkeyPatch) -> Survives:
     """Run a command that may fail: soon, in one line, without a traceback, and writing in `out` alone."""
@@ -74,8 +60,6 @@ def survives(place: Path, monkeypatch: pytest.MonkeyPatch) -> Survives:
     def go(words: Sequence[str], *, clean: bool = True) -> str:
         before = {n: state(place / n) for n in ("in", "beside")}
         code, said, took, passed = ran(words)
-        if took >= SLOW:  # kernels may have been compiled
-            code, said, took, passed = ran(words)
         lines = [line for line in said.splitlines() if line.startswith("error: ")]
         assert code in (0, 1, 2), said
         assert len(lines) == (code != 0), said

@@ -5,36 +5,24 @@ A crash of GDAL's ends the process: the last name that it wrote is that of the f
 
 from __future__ import annotations
 
-import io
 import os
 import sys
-import time
-import warnings
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from contextlib import suppress
 from pathlib import Path
 
-from trueground.cli.main import run
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from fuzz_run import ran
+from fuzz_settings import SLOW
 from trueground.errors import InputError
 from trueground.file_raster import open_dataset
 
-SLOW = 5.0  # s of processor time
 MOST_BANDS = 1000
-
-
-def ran(words: list[str]) -> tuple[int, str, float]:
-    """Run a command; return its exit code, what it said to stderr and its processor time [s]."""
-    errors, start = io.StringIO(), time.process_time()
-    with redirect_stderr(errors), redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter("default")
-        code = run(words)
-    return code, errors.getvalue(), time.process_time() - start
 
 
 def tried(words: list[str]) -> str:
     """Return what is wrong with how a command ended; empty where nothing is."""
-    code, said, took = ran(words)
-    if took > SLOW:  # kernels may have been compiled
-        code, said, took = ran(words)
+    code, said, took, _ = ran(words)
     count = sum(line.startswith("error: ") for line in said.splitlines())
     if took > SLOW:
         return f"took {took:.1f} s"
