@@ -268,6 +268,39 @@ def test_of_what_is_too_large_some_tiles_are_looked_at(monkeypatch):
     assert lazy.windows  # far off, and read anew
 
 
+def _hills(on, shift=(0.0, 0.0, 0.0)):
+    """Heights of hills that are known everywhere; quickly, for large grids."""
+    t, (rows, cols) = on.transform, on.shape
+    x = t.c + t.a * (np.arange(cols) + 0.5) + shift[0]
+    y = (t.f + t.e * (np.arange(rows) + 0.5) + shift[1])[:, np.newaxis]
+    z = 300.0 * np.sin(x / 900.0) * np.sin(y / 700.0) + 90.0 * np.cos(x / 310.0) * np.sin(y / 350.0)
+    return ArrayRaster(array=(z - shift[2]).astype(np.float32), grid=on)
+
+
+@pytest.mark.parametrize("shown", [1.0, 0.2, 0.02])
+def test_what_is_too_large_is_read_once_however_many_steps_a_fit_takes(monkeypatch, shown):
+    """Were all that is asked for a little more than what is remembered, each step would read all anew."""
+    on = grid((2400, 2200))
+    reference, moving = _hills(on), _hills(on, (37.0, -23.0, 1.0))
+    reference.array[..., : round((1.0 - shown) * 2400), :] = np.nan
+    monkeypatch.setattr(pairs, "_IN_MEMORY", 20 * 400**2)
+    lazy = _Lazy(moving)
+    fit = NuthKaab(samples=30_000).fit(reference, lazy, engine=Serial())
+    assert len(fit.iterations) >= 3
+    assert (fit.shift_x, fit.shift_y) == pytest.approx((37.0, -23.0), abs=0.1)
+    assert 15_000 < fit.samples < 60_000
+    assert max(w.height for w in lazy.windows) <= 400
+    assert len(lazy.windows) <= 20 * 1.25
+
+
+def test_fewer_tiles_fit_into_memory_where_the_moving_dem_is_finer(monkeypatch):
+    on = grid((1500, 1500))
+    fine = Grid.covering(on.bounds, on.resolution[0] / 2.0, crs=on.crs)
+    monkeypatch.setattr(pairs, "_IN_MEMORY", 20 * 656**2)
+    looked = pair(_hills(on), _Lazy(_hills(fine)), samples=50_000)
+    assert len(looked.parts) == 20
+
+
 def test_what_is_too_large_is_fitted_all_the_same(monkeypatch):
     on = grid((1000, 1100))
     reference, moving = dem(on), dem(on, (7.0, -3.0, 1.0))

@@ -39,6 +39,12 @@ _DRAWS = 6  # of tiles, or of cells, until there are about as many as are asked 
 _MORE = 16.0  # times as many tiles, at most
 _BESIDE = 64  # px beyond the moving DEM in which cells are looked at as well
 _IN_MEMORY = 1 << 26  # px; smaller moving DEMs are read once and kept
+_ROOM = 8  # px that are asked for around a tile at least, to interpolate
+_FEWEST = 16  # tiles
+_SPARE = (
+    5,
+    4,
+)  # of what tiles need as one expects: were a single one forgotten, each would be when its turn comes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,8 +130,7 @@ class Pair:
             choice = Choice(
                 reference=reference, crs=crs, valid=valid, weights=weights, samples=samples, seed=seed,
                 slope_range=slope_range, with_slopes=with_slopes,
-                area=area,
-                part=_part_of(moving.grid),
+                area=area, tiles=_tiles_kept(grid, moving.grid, area),
             )  # fmt: skip
             cells, parts = _by_blocks(choice, use)
         if not cells.x.size:
@@ -134,7 +139,8 @@ class Pair:
         if moving.grid.shape[0] * moving.grid.shape[1] <= _IN_MEMORY:
             moving = kept(moving, use)
         else:
-            moving = Remembered(source=moving, margin=_BESIDE, limit=_IN_MEMORY)
+            limit = _IN_MEMORY * _SPARE[0] // _SPARE[1]
+            moving = Remembered(source=moving, margin=_BESIDE, limit=limit)
         return cls(
             cells=cells, parts=parts, moving=moving, crs=crs, pixel=pixel_of(grid, crs, area), engine=use,
             resampling=resampling, points=isinstance(reference, PointCloud),
@@ -234,21 +240,23 @@ class Pair:
 def _by_blocks(choice: Choice, engine: Engine) -> tuple[Cells, Parts]:
     """Choose cells block by block."""
     found: list[tuple[Window, Cells]] = []
-    part, dense = choice.part, 1.0
+    tiles, dense = choice.tiles, 1.0
     for _ in range(_DRAWS):  # a mask, or holes, may leave few cells of what is drawn
-        windows = choice.windows(_BLOCK, part)
+        windows = choice.windows(_BLOCK, tiles)
         area = sum(w.size for w in windows)
         share = min(1.0, dense * choice.samples / area) if area else 1.0
         chosen = engine.map(partial(choice.of, share=share), windows)
         found = [(w, c) for w, c in chosen if c.x.size]
         number = sum(c.x.size for _, c in found)
-        if number >= choice.samples / 2.0 or (part >= 1.0 and share >= 1.0):
+        is_all = tiles is None or len(windows) < tiles
+        if number >= choice.samples / 2.0 or (is_all and share >= 1.0):
             break
         more = choice.samples / max(number, 1.0)
-        if part < 1.0:
-            part = min(1.0, part * min(more, _MORE))
-        else:
+        if tiles is None or is_all or (share < 1.0 and 2 * len(found) >= (choice.tiles or 0)):
             dense *= more
+        else:  # the moving DEM is not read below tiles that are empty: others may take their place
+            instead = more if share >= 1.0 else tiles / max(len(found), 1)
+            tiles = math.ceil(tiles * min(instead, _MORE))
     ends = list(accumulate((c.x.size for _, c in found), initial=0))
     parts = ((w, slice(a, b)) for (w, _), a, b in zip(found, ends, ends[1:], strict=False))
     columns = zip(*(c for _, c in found), strict=True) if found else ([np.empty(0)],) * 6
@@ -285,13 +293,18 @@ def _by_tiles(cells: Cells, grid: Grid, crs: CRS | None) -> tuple[Cells, Parts]:
     return Cells(*(v[near][order] for v in cells)), parts
 
 
-def _part_of(moving: Grid) -> float:
-    """Return of how many tiles of the reference the moving DEM below can be kept in memory."""
+def _tiles_kept(reference: Grid, moving: Grid, area: Window) -> int | None:
+    """Return of how many tiles of the reference the moving DEM below can be kept in memory; None if of all."""
     rows, cols = moving.shape
     if rows * cols <= _IN_MEMORY:
-        return 1.0
-    wide = (1.0 + 2.0 * _BESIDE / TILE) ** 2  # what is read around a tile
-    return _IN_MEMORY / (rows * cols * wide)
+        return None
+    west, south, east, north = bounds_as_in(moving, reference.crop(area))
+    row, col = moving.rowcol(np.array([west, east]), np.array([north, south]))
+    below = float(abs((row[1] - row[0]) * (col[1] - col[0])))  # px of the moving DEM
+    finer = math.sqrt(below / area.size) if math.isfinite(below) else 1.0
+    side = TILE * finer + 2.0 * (_BESIDE + _ROOM)
+    number = max(int(_IN_MEMORY / side**2), _FEWEST)
+    return number if number < area.size / TILE**2 else None
 
 
 def shared(reference: Grid, moving: Grid, initial: Alignment | None = None) -> Window:
