@@ -22,6 +22,8 @@ INTRO = (
 START = 256  # px
 LEAST = 4000  # px; below it the start is too much of the time
 TWO = ("--threads", "2", "--quiet")
+# Noise that repeats with the tile may look like a field, of which a second pass is then made, or not: one at each size.
+BLOCKS = ("--blocks", "500", "--field", "smooth", "--passes", "1")
 
 
 def ortho(folder: Path, size: int, plan: Plan) -> list[str]:
@@ -52,7 +54,7 @@ def align(folder: Path, size: int, plan: Plan, *more: str) -> list[str]:
 JOBS: dict[str, tuple[Callable[..., list[str]], tuple[str, ...], int]] = {
     "ortho": (ortho, (), 32_000),
     "align, whole": (align, (), 32_000),
-    "align --blocks 500": (align, ("--blocks", "500"), 32_000),
+    "align --blocks 500": (align, BLOCKS, 32_000),
     "locate, all pixels": (locate, (), 8_000),  # 24 bytes a pixel to write
 }
 """Words, and the largest size [px]."""

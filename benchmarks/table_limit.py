@@ -13,10 +13,10 @@ TITLE = "Distance to the limit"
 INTRO = (
     "Whole commands with two threads against reading their inputs and writing their output alone: by "
     "rasterio, the same files, driver, tiles, compression and predictor, each tile decoded once, two "
-    "threads that read and two that compress, in a process that is warm. A DEM that is fitted and "
-    "moved has to be read twice. Kernels, in one thread: a million points against the same number in the "
-    "first cache, and those against BLAS making as many multiplications and additions. Ratios are "
-    "trueground's to the limit's: 1 is as good as it gets."
+    "threads that read and two that compress, as small a cache of GDAL's, in a process that is warm. A DEM "
+    "that is fitted and moved has to be read twice. Kernels, in one thread: a million points against the same "
+    "number in the first cache, and those against BLAS making as many multiplications and additions. Ratios "
+    "are trueground's to the limit's: 1 is as good as it gets."
 )
 
 

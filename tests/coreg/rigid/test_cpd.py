@@ -7,7 +7,7 @@ import pytest
 
 from known_motion import UNFIXED, shift_of, steep
 from known_terrain import dem, grid, height
-from trueground.coreg import METHODS, Cpd
+from trueground.coreg import METHODS, Alignment, Cpd
 from trueground.coreg.rigid import cpd
 from trueground.engine import Serial
 from trueground.errors import FitError, InputError
@@ -112,6 +112,12 @@ def test_terrain_that_does_not_fix_a_shift(surface, refine):
     on = grid((100, 100))
     with pytest.raises(FitError, match=r"flat|one way|does not fix"):
         Cpd(refine=refine).fit(dem(on, surface=surface), dem(on, surface=surface))
+
+
+def test_clouds_that_lose_each_other_say_so_and_not_that_the_dems_share_no_ground():
+    on = grid((100, 100))
+    with pytest.raises(FitError, match="lost each other: their points lie 20 m apart"):
+        Cpd().fit(dem(on), dem(on), initial=Alignment.of_shift(0.0, 0.0, 1e6))
 
 
 def test_settings_that_make_no_sense():

@@ -19,7 +19,7 @@ from trueground.coreg.rigid.method import RigidMethod
 from trueground.coreg.rigid.superpose import moments, superpose
 from trueground.coreg.sampled import require_choice
 from trueground.engine import Progress
-from trueground.errors import InputError
+from trueground.errors import FitError, InputError
 
 Float = NDArray[np.float64]
 Motion = Literal["rigid", "translation"]
@@ -156,7 +156,12 @@ class Cpd(RigidMethod):
         belonging = _belonging(clouds, moved, sigma, self.outliers)
         some = belonging.weight > 0.0
         weight = belonging.weight[some]
-        require_samples(np.where(some, 0.0, np.nan), self.least_samples)
+        if weight.size < self.least_samples:
+            msg = (
+                f"the clouds have lost each other: their points lie {clouds.spacing:.3g} m apart, too far for what this "
+                "terrain tells, or the start is far off; take more samples, another start, or icp"
+            )
+            raise FitError(msg)
         points = belonging.points[:, some] / weight
         step = superpose(moments(moved[:, some], points, weight), motion=self.motion)
         return step, float(np.sqrt(belonging.square / (3.0 * weight.sum())))
