@@ -22,8 +22,8 @@ INTRO = (
 START = 256  # px
 LEAST = 4000  # px; below it the start is too much of the time
 TWO = ("--threads", "2", "--quiet")
-# Noise that repeats with the tile may look like a field, of which a second pass is then made, or not: one at each size.
-BLOCKS = ("--blocks", "500", "--field", "smooth", "--passes", "1")
+# Noise that repeats with the tile may look like a field, of which a second pass is made or not: one at each size.
+BLOCKS = ("--blocks", "500", "--passes", "1")
 
 
 def ortho(folder: Path, size: int, plan: Plan) -> list[str]:
