@@ -14,8 +14,8 @@ from plan import Plan, Row, missing
 TITLE = "Growth"
 INTRO = (
     "Whole commands with two threads on inputs that repeat one tile (VRT), so that only outputs take "
-    "space on the disk. Size is that of the image or of the DEMs along a side. Exponents: slopes in log- "
-    "log, of processor and wall time less those of the smallest input ({start} px, where the start is "
+    "space on the disk. Size is that of the image or of the DEMs along a side. Exponents: slopes in log-log, "
+    "of processor and wall time less those of the smallest input ({start} px, where the start is "
     "all), and of the peak of memory, against the number of pixels, from {least} px on. Times are given "
     "as multiples of those at the first size of that fit, which are in seconds."
 )
