@@ -98,6 +98,22 @@ def test_wrong_usage(run: Run, arguments: tuple[str, ...]) -> None:
     one_line(run(*arguments), 2, "--help")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("a.tif", "b.tif"), "align needs --output, which was not given"),
+        (("a.tif", "-o", "out/x.tif"), "align needs MOVING, which was not given"),
+        (("a.tif", "b.tif", "-o"), "-o requires an argument"),
+        (("a.tif", "b.tif", "--outptu", "out/x.tif"), "Did you mean --output"),
+        (("a.tif", "b.tif", "-o", "out/x.tif", "--json", "my x.json"), "'my x.json': not expected there; options have"),
+    ],
+)  # fmt: skip
+def test_what_is_missing_or_left_over_is_named(
+    run: Run, arguments: tuple[str, ...], said: str
+) -> None:
+    one_line(run("align", *arguments), 2, said, "--help")
+
+
 def test_the_output_folder_must_exist_and_be_writable(run: Run, tmp_path: Path) -> None:
     one_line(
         run("diff", "reference.tif", "moving.tif", "-o", "out/no/such/x.tif"),

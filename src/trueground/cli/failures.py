@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import re
 
-from cyclopts.exceptions import CycloptsError
+from cyclopts.exceptions import CycloptsError, MissingArgumentError, UnusedCliTokensError
 
 from trueground.errors import TruegroundError
 
@@ -19,7 +19,9 @@ _NO_MEMORY = re.compile(
 
 def said_of(error: Exception) -> str:
     """Return what is wrong and what to do about it."""
-    if isinstance(error, CycloptsError | TruegroundError):
+    if isinstance(error, CycloptsError):
+        return _of_usage(error)
+    if isinstance(error, TruegroundError):
         return str(error).strip()
     if isinstance(error, OSError):
         return _of_system(error)
@@ -30,6 +32,21 @@ def said_of(error: Exception) -> str:
     return _of_name(error) or (
         f"{type(error).__name__}: {error}; run again with --verbose for the traceback, and please report it"
     )
+
+
+def _of_usage(error: CycloptsError) -> str:
+    """Return what is wrong with a command line: what is left over, or is not there at all, in words of our own."""
+    if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
+        left = " ".join(repr(token) for token in error.unused_tokens)
+        return f"{left}: not expected there; options have names, flags no value, and names with spaces need quotes."
+    if isinstance(error, MissingArgumentError) and error.argument is not None:
+        is_absent = error.keyword is None and not error.argument.tokens
+        said = str(error).strip()
+        if is_absent and error.command_chain and "Did you mean" not in said:
+            return (
+                f"{' '.join(error.command_chain)} needs {error.argument.name}, which was not given."
+            )
+    return str(error).strip()
 
 
 def _of_system(error: OSError) -> str:
