@@ -1,8 +1,8 @@
 """Align the two Longyearbyen DEMs with trueground and, in the same run, with xDEM.
 
-Usage: python benchmarks/longyearbyen.py [--data FOLDER]
+Usage: PYTHONPATH=src .venv-bench/xdem/bin/python benchmarks/longyearbyen.py [--data FOLDER]
 
-xDEM is measured where it is installed (pip install xdem 'affine<3'); without it the script says so.
+Run by another Python, as .venv/bin/python, it says that xDEM is not installed.
 """
 
 from __future__ import annotations

@@ -67,14 +67,23 @@ def measure(key: str, plan: Plan) -> dict[str, Any]:
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tables", default="", help="1,2,...; all without it")
-    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--tables", default="", help="of 1 points, 2 ortho, 3 coregistration, 4 in blocks, 5 growth, "
+                        "6 limit, 7 start: 1,2,...; all without it")  # fmt: skip
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="smaller and fewer, to build/bench-quick; not to be quoted",
+    )
     parser.add_argument(
         "--again", action="store_true", help="also what was measured of this source"
     )
-    parser.add_argument("--data", default=os.environ.get("TRUEGROUND_DATA", "../shared/data"))
+    parser.add_argument("--data", default=os.environ.get("TRUEGROUND_DATA", "../shared/data"),
+                        help="folder of the real data; rows that need them say so without")  # fmt: skip
     parser.add_argument("--scratch", type=Path, help="folder for scenes, which are deleted")
     asked = parser.parse_args()
+    named = [t for t in asked.tables.split(",") if t]
+    if not set(named) <= set(TABLES):
+        parser.error(f"--tables {asked.tables}: of {','.join(TABLES)}")
     quick = asked.quick
     home = machine.ROOT / "build" / "bench-quick" if quick else HERE
     home.mkdir(parents=True, exist_ok=True)
@@ -85,7 +94,7 @@ def main() -> None:
             quick=quick, data=data.resolve() if data.is_dir() else None, scratch=Path(scratch), pairs=PAIRS[quick]
         )  # fmt: skip
         results = opened(home / "results.json")
-        source, named = machine.source(), [t for t in asked.tables.split(",") if t]
+        source = machine.source()
         for key in named or TABLES:
             found = results["tables"].get(key)
             if found and found["source"] == source and not (named or asked.again):

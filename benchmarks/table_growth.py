@@ -54,11 +54,11 @@ def align(folder: Path, size: int, plan: Plan, *more: str) -> list[str]:
 JOBS: dict[str, tuple[Callable[..., list[str]], tuple[str, ...], int]] = {
     "ortho": (ortho, (), 32_000),
     "align, whole": (align, (), 32_000),
-    "align --blocks 500": (align, BLOCKS, 32_000),
+    "align --blocks 500, one pass": (align, BLOCKS, 32_000),
     "locate, all pixels": (locate, (), 8_000),  # 24 bytes a pixel to write
 }
 """Words, and the largest size [px]."""
-MOST = {"ortho": 2000.0, "align, whole": 2000.0, "align --blocks 500": 1500.0}
+MOST = {"ortho": 2000.0, "align, whole": 2000.0, "align --blocks 500, one pass": 1500.0}
 """Memory that was asked for [MB]."""
 SLOPES = {"ortho": (1.0, 0.1)}
 """Exponent of time against pixels that was asked for, and how far from it."""

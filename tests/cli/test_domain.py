@@ -45,3 +45,19 @@ def test_project_warns_once_of_what_is_extrapolated(run: Run, tmp_path: Path) ->
     assert "2 of 11 points" in said
     assert "in height: up to 600 m beyond 600 to 1200, 2 times half" in said
     assert "1 of 11 points: outside image" in done.stderr
+
+
+def test_points_beside_the_image_are_answered_with_a_warning(run: Run, tmp_path: Path) -> None:
+    """They may be a whole scene's rows and columns, given for a part of it."""
+    points = tmp_path / "points.csv"
+    points.write_text("row,col\n0,0\n300,300\n150,\n")
+    assert "beside" not in run("locate", "image.tif", "--height", "900", "--points", points).stderr
+    points.write_text("row,col\n10,20\n310.5,20\n10,-0.5\n")
+    done = run("locate", "image.tif", "--height", "900", "--points", points)
+    assert done.stdout.count(",ok") == 3
+    said = "2 of 3 points lie beside image.tif, which has 300 rows and 300 columns (the first at row 310.5, column 20)"
+    assert said in done.stderr
+    lon, lat = done.stdout.splitlines()[2].split(",")[2:4]
+    assert (
+        "1 of 1 points lie beside image.tif" in run("project", "image.tif", lon, lat, "900").stderr
+    )

@@ -10,7 +10,7 @@ from affine import Affine
 from pyproj import CRS, Transformer
 
 from known_terrain import UTM33, dem, grid
-from trueground.coreg import Alignment, Deramp, NuthKaab, VerticalShift, cells, pairs
+from trueground.coreg import Alignment, Deramp, NuthKaab, VerticalShift, cells, choosing, pairs
 from trueground.coreg.base import translation
 from trueground.coreg.cells import hashed
 from trueground.coreg.pairs import Pair, shared
@@ -71,7 +71,7 @@ def test_blocks_change_nothing(monkeypatch, block):
     on = grid((90, 100))
     reference, moving = dem(on, holes=0.1), dem(on, (7.0, -3.0, 1.0))
     whole = pair(reference, moving, samples=3000)
-    monkeypatch.setattr(pairs, "_BLOCK", block)
+    monkeypatch.setattr(choosing, "_BLOCK", block)
     cut = pair(reference, moving, samples=3000)
     np.testing.assert_array_equal(
         np.sort(shifted(cut, 3.0, 4.0)), np.sort(shifted(whole, 3.0, 4.0))
@@ -208,7 +208,7 @@ def test_a_pair_in_two_systems(monkeypatch, code):
     # The same terrain, shifted by (3, 4) m under slopes below 1, with the sag of bilinear cells.
     assert np.nanmax(np.abs(all_at_once)) < 5.0
     for block in (16, 77):
-        monkeypatch.setattr(pairs, "_BLOCK", block)
+        monkeypatch.setattr(choosing, "_BLOCK", block)
         np.testing.assert_allclose(sorted_dh(), all_at_once, atol=1e-6)
 
 
@@ -259,7 +259,7 @@ def test_of_what_is_too_large_some_tiles_are_looked_at(monkeypatch):
     lazy = _Lazy(moving)
     looked = pair(reference, lazy, samples=50_000)
     tiles = {(w.row // 256, w.col // 256) for w, _ in looked.parts}
-    assert len(tiles) == 16
+    assert len(tiles) == 3
     assert looked.cells.x.size == pytest.approx(50_000, rel=0.05)
     dh = shifted(looked, 7.0, -3.0)
     np.testing.assert_allclose(dh[np.isfinite(dh)], 1.0, atol=0.5)  # the sag of bilinear cells
@@ -277,28 +277,106 @@ def _hills(on, shift=(0.0, 0.0, 0.0)):
     return ArrayRaster(array=(z - shift[2]).astype(np.float32), grid=on)
 
 
-@pytest.mark.parametrize("shown", [1.0, 0.2, 0.02])
-def test_what_is_too_large_is_read_once_however_many_steps_a_fit_takes(monkeypatch, shown):
+def _masked(share, *, tiles=1.0, seed=3):
+    """A mask of cells that are scattered over some of the tiles of 256 px."""
+    on, rng = grid((2400, 2200)), np.random.default_rng(seed)
+    whole = rng.random((10, 9)) < tiles
+    keep = np.kron(whole, np.ones((256, 256), dtype=bool))[:2400, :2200]
+    return ArrayRaster(array=(keep & (rng.random(on.shape) < share)).astype(np.uint8), grid=on)
+
+
+def _strip(shown):
+    on = grid((2400, 2200))
+    keep = np.zeros(on.shape, dtype=np.uint8)
+    keep[round((1.0 - shown) * 2400) :] = 1
+    return ArrayRaster(array=keep, grid=on)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("valid", "samples"),
+    [
+        (None, (25_000, 35_000)),
+        (_strip(0.2), (15_000, 60_000)),
+        (_strip(0.02), (15_000, 60_000)),
+        (_masked(0.1), (15_000, 60_000)),
+        (_masked(0.01), (8_000, 16_000)),  # all of 20 tiles
+        (_masked(1.0, tiles=0.15), (8_000, 45_000)),
+        (_masked(0.01, tiles=0.5), (8_000, 16_000)),
+    ],
+    ids=["all", "strip", "narrow strip", "scattered", "rare", "few tiles", "rare in some tiles"],
+)
+def test_what_is_too_large_is_read_once_however_many_steps_a_fit_takes(
+    monkeypatch, valid, samples, seed
+):
     """Were all that is asked for a little more than what is remembered, each step would read all anew."""
     on = grid((2400, 2200))
-    reference, moving = _hills(on), _hills(on, (37.0, -23.0, 1.0))
-    reference.array[..., : round((1.0 - shown) * 2400), :] = np.nan
-    monkeypatch.setattr(pairs, "_IN_MEMORY", 20 * 400**2)
-    lazy = _Lazy(moving)
-    fit = NuthKaab(samples=30_000).fit(reference, lazy, engine=Serial())
+    reference, moving = _Lazy(_hills(on)), _Lazy(_hills(on, (37.0, -23.0, 1.0)))
+    monkeypatch.setattr(pairs, "_IN_MEMORY", 20 * 416**2)
+    fit = NuthKaab(samples=30_000, seed=seed).fit(reference, moving, valid=valid, engine=Serial())
     assert len(fit.iterations) >= 3
-    assert (fit.shift_x, fit.shift_y) == pytest.approx((37.0, -23.0), abs=0.1)
-    assert 15_000 < fit.samples < 60_000
-    assert max(w.height for w in lazy.windows) <= 400
-    assert len(lazy.windows) <= 20 * 1.25
+    assert (fit.shift_x, fit.shift_y) == pytest.approx((37.0, -23.0), abs=0.2)
+    assert samples[0] < fit.samples < samples[1]
+    assert max(w.height for w in moving.windows) <= 416
+    assert len(moving.windows) <= 20
+    for window in reference.windows:  # of the file's own tiles each is decoded once
+        assert window.row // 256 == (window.row + window.height - 1) // 256
 
 
-def test_fewer_tiles_fit_into_memory_where_the_moving_dem_is_finer(monkeypatch):
-    on = grid((1500, 1500))
-    fine = Grid.covering(on.bounds, on.resolution[0] / 2.0, crs=on.crs)
-    monkeypatch.setattr(pairs, "_IN_MEMORY", 20 * 656**2)
-    looked = pair(_hills(on), _Lazy(_hills(fine)), samples=50_000)
-    assert len(looked.parts) == 20
+def _steps(looked, *shift):
+    """Return the pixels of a lazy moving DEM that are read at a first step, and at two more."""
+    lazy, counts = looked.moving.source, []
+    for x, y in (shift, (shift[0] + 1.0, shift[1]), shift):
+        lazy.windows.clear()
+        shifted(looked, x, y)
+        counts.append(sum(w.size for w in lazy.windows))
+    return counts
+
+
+@pytest.mark.parametrize("times", [8.0, 2.0, 0.4])
+def test_tiles_are_as_large_as_their_moving_dem_can_be_remembered(monkeypatch, times):
+    on = grid((round((1600 if times < 1.0 else 3200) / times),) * 2)
+    other = Grid.covering(on.bounds, on.resolution[0] / times, crs=on.crs)
+    monkeypatch.setattr(pairs, "_IN_MEMORY", 12 * 416**2)
+    looked = pair(_hills(on), _Lazy(_hills(other)), samples=30_000)
+    assert 10 <= len(looked.parts) <= 14
+    first, *later = _steps(looked, 7.0, -3.0)
+    assert 0 < first <= 12 * 416**2
+    assert later == [0, 0]
+
+
+@pytest.mark.parametrize("beside", [0, 40])
+def test_tiles_beside_a_moving_dem_are_not_looked_for_in_all_of_it(monkeypatch, beside):
+    """The moving DEM ends on the border of a tile, and is moved away from it; or in another CRS it lies askew."""
+    on = grid((2400, 2200))
+    inner = on.crop(Window(512, 512, 1280 + beside, 1280))
+    monkeypatch.setattr(pairs, "_IN_MEMORY", 6 * 416**2)
+    looked = pair(_hills(on), _Lazy(_hills(inner)), samples=30_000)
+    first, *later = _steps(looked, 600.0, -600.0)
+    assert first <= 6 * 416**2
+    assert later == [0, 0]
+
+
+@pytest.mark.parametrize("turn", [45.0, -20.0])
+def test_a_moving_dem_that_lies_askew_is_read_once(monkeypatch, turn):
+    on = grid((2400, 2200))
+    middle = Affine.translation(on.bounds[0] + 22_000.0, on.bounds[1] + 24_000.0)
+    transform = (
+        middle
+        @ Affine.rotation(turn)
+        @ Affine.scale(20.0, -20.0)
+        @ Affine.translation(-1200, -1200)
+    )
+    askew = ArrayRaster(
+        array=np.zeros((2400, 2400), dtype=np.float32),
+        grid=Grid(crs=on.crs, shape=(2400, 2400), transform=transform),
+    )
+    monkeypatch.setattr(pairs, "_IN_MEMORY", 12 * 500**2)
+    looked = pair(_hills(on), _Lazy(askew), samples=30_000)
+    assert len(looked.parts) >= 5
+    first, *later = _steps(looked, 7.0, -3.0)
+    assert 0 < first <= 12 * 500**2
+    assert later == [0, 0]
 
 
 def test_what_is_too_large_is_fitted_all_the_same(monkeypatch):

@@ -174,7 +174,7 @@ def locate(
         ground = 0.0 if height is None else height
     if not whole:
         _table(
-            model, ground, points, place=(row, col),
+            model, ground, points, image=image, place=(row, col),
             solver=solver, on_nodata=on_nodata, output=output,
         )  # fmt: skip
         return
@@ -201,6 +201,7 @@ def _table(
     ground: Dem | float,
     points: Path | None,
     *,
+    image: str,
     place: tuple[float | None, float | None],
     solver: Solver,
     on_nodata: OnNodata,
@@ -209,7 +210,7 @@ def _table(
     """Locate points and print or write them."""
     import numpy as np
 
-    from trueground.cli.tables import emit
+    from trueground.cli.tables import emit, warn_beside_image
     from trueground.points import Columns, read_points
     from trueground.rpc.localization import locate as located
     from trueground.rpc.viewing import warn_of_extrapolation
@@ -225,6 +226,7 @@ def _table(
     if solver != "certified" and found.iterations is not None and found.residual is not None:
         columns |= {"iterations": found.iterations, "residual": found.residual}
     warn_of_extrapolation(model, found.lon, found.lat, found.height)
+    warn_beside_image(image, table["row"], table["col"])
     emit(columns, found.status, ("lon", "lat", "height"), output=output, done="located")
 
 

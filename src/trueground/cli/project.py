@@ -45,7 +45,7 @@ def project(  # noqa: PLR0917 (a point is three numbers)
     """
     import numpy as np
 
-    from trueground.cli.tables import emit
+    from trueground.cli.tables import emit, warn_beside_image
     from trueground.points import read_points
     from trueground.rpc.readers import rpc_of
     from trueground.rpc.viewing import warn_of_extrapolation
@@ -72,4 +72,5 @@ def project(  # noqa: PLR0917 (a point is three numbers)
     status[~np.isfinite(np.sum([table[n] for n in names], axis=0))] = Status.BAD_INPUT
     answered = (np.where(status == Status.OK, table[n], np.nan) for n in names)
     warn_of_extrapolation(model, *answered)
+    warn_beside_image(image, np.where(status == Status.OK, row, np.nan), col)
     emit({**table, "row": row, "col": col}, status, ("row", "col"), output=output, done="projected")

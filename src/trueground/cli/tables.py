@@ -12,9 +12,31 @@ from numpy.typing import NDArray
 
 from trueground.cli.console import console
 from trueground.cli.drawn_table import print_table
+from trueground.errors import InputError
 from trueground.points import Columns, to_csv, to_geojson
 from trueground.status import Status
 from trueground.writer import write_text
+
+
+def warn_beside_image(image: str, row: NDArray[np.float64], col: NDArray[np.float64]) -> None:
+    """Say where rows and columns are none of the image's own: those of a scene, perhaps, of which it is a part."""
+    from trueground.raster import open_raster
+    from trueground.rpc.readers import is_rpc_file
+
+    if is_rpc_file(image):  # it knows no size
+        return
+    try:
+        rows, cols = open_raster(image).grid.shape
+    except InputError:  # the RPC came from elsewhere
+        return
+    beside = np.isfinite(row + col) & ((row < 0) | (row > rows) | (col < 0) | (col > cols))
+    number = int(beside.sum())
+    if number:
+        worst = f"row {row[beside][0]:.10g}, column {col[beside][0]:.10g}"
+        console.warn(
+            f"{number} of {row.size} points lie beside {image}, which has {rows} rows and {cols} columns (the first at "
+            f"{worst}): the RPC is used all the same"
+        )
 
 
 def emit(

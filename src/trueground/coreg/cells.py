@@ -31,7 +31,6 @@ from trueground.warp import Resampled
 
 Float = NDArray[np.float64]
 _FEWEST = 16  # cells
-TILE = 256  # px, side of the tiles that are chosen where not all of a DEM can be looked at
 _TRUE = 0.01  # by which a metre of a map may differ from one on the ground
 _SPARSE = 0.1  # share of all cells below which each is projected alone
 _ANY = np.empty((0, 0), dtype=np.bool_)
@@ -71,8 +70,6 @@ class Choice:
     with_slopes: bool = True
     area: Window | None = None
     """Where to look; all of the reference by default."""
-    tiles: int | None = None
-    """How many tiles of the area are looked at, where not all of it can be."""
     _mask: Raster | None = field(init=False, repr=False, compare=False)
     _weights: Raster | None = field(init=False, repr=False, compare=False)
     _projection: GridProjection | None = field(init=False, repr=False, compare=False)
@@ -89,23 +86,21 @@ class Choice:
         object.__setattr__(self, "_mask", _on(self.valid, grid))
         object.__setattr__(self, "_weights", _on(self.weights, grid))
 
-    def windows(self, size: int, tiles: int | None) -> list[Window]:
-        """Return the windows to look at: all blocks of a size, or so many tiles, by a hash of their place.
-
-        A tile is looked at but for its outermost cells, whose slopes would need the tiles beside it.
-        """
+    def blocks(self, size: int) -> list[Window]:
+        """Return all blocks of a size."""
         area = self.area or self.reference.grid.window
-        if tiles is None:
-            blocks = self.reference.grid.blocks(size)
-            return [w for w in (b.core.intersect(area) for b in blocks) if w.size]
-        blocks = self.reference.grid.blocks(TILE)
-        found = [w for w in (b.core.intersect(area).pad(-1) for b in blocks) if w.size]
-        if tiles >= len(found):
-            return found
-        rows, cols = (-(-n // TILE) for n in self.reference.grid.shape)
+        blocks = (b.core.intersect(area) for b in self.reference.grid.blocks(size))
+        return [w for w in blocks if w.size]
+
+    def tiles(self, side: int) -> list[Window]:
+        """Return all tiles of a side, in the order of a hash of their place.
+
+        Their outermost cells are left out: slopes there would need the tiles beside, which a file would have to decode.
+        """
+        rows, cols = (-(-n // side) for n in self.reference.grid.shape)
         chance = hashed(Window(0, 0, rows, cols), self.seed + 1)
-        drawn = sorted(found, key=lambda w: chance[w.row // TILE, w.col // TILE])[:tiles]
-        return sorted(drawn, key=lambda w: (w.row, w.col))
+        within = [w for w in (w.pad(-1) for w in self.blocks(side)) if w.size]
+        return sorted(within, key=lambda w: chance[w.row // side, w.col // side])
 
     def of(self, window: Window, share: float) -> Cells:
         """Return cells of a window: of those that could be, a share."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
-from itertools import accumulate
+from functools import cached_property
 from typing import cast
 
 import numpy as np
@@ -16,7 +15,8 @@ from pyproj import CRS
 from trueground.coreg import motion
 from trueground.coreg.aligned import surface_of
 from trueground.coreg.base import Alignment, translation
-from trueground.coreg.cells import TILE, Cells, Choice, metric_crs, of_points
+from trueground.coreg.cells import Cells, Choice, metric_crs, of_points
+from trueground.coreg.choosing import BESIDE, Parts, by_tiles, everywhere, in_tiles, tiles_kept
 from trueground.coreg.plain import matrix_of
 from trueground.datum_shift import InDatum, in_common_datum
 from trueground.difference import bounds_as_in, check_overlap
@@ -32,19 +32,8 @@ from trueground.sampling import Resampling, is_plain
 from trueground.vertical import Datum, check_unit
 
 Float = NDArray[np.float64]
-Parts = tuple[tuple[Window, slice], ...]
-_BLOCK = 1024  # px
 _BAND = 512  # rows read at a time of what is kept
-_DRAWS = 6  # of tiles, or of cells, until there are about as many as are asked for
-_MORE = 16.0  # times as many tiles, at most
-_BESIDE = 64  # px beyond the moving DEM in which cells are looked at as well
 _IN_MEMORY = 1 << 26  # px; smaller moving DEMs are read once and kept
-_ROOM = 8  # px that are asked for around a tile at least, to interpolate
-_FEWEST = 16  # tiles
-_SPARE = (
-    5,
-    4,
-)  # of what tiles need as one expects: were a single one forgotten, each would be when its turn comes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +102,7 @@ class Pair:
             if isinstance(moving, InDatum):
                 above = moving.after
             cloud = reference.heights_in(above).thinned(samples, seed)
-            cells, parts = _by_tiles(of_points(cloud, crs, valid, weights), moving.grid, crs)
+            cells, parts = by_tiles(of_points(cloud, crs, valid, weights), moving.grid, crs)
             grid, area = moving.grid, moving.grid.window
         else:
             reference = one_band(reference)
@@ -130,17 +119,21 @@ class Pair:
             choice = Choice(
                 reference=reference, crs=crs, valid=valid, weights=weights, samples=samples, seed=seed,
                 slope_range=slope_range, with_slopes=with_slopes,
-                area=area, tiles=_tiles_kept(grid, moving.grid, area),
+                area=area,
             )  # fmt: skip
-            cells, parts = _by_blocks(choice, use)
+            tiles = None
+            if moving.grid.window.size > _IN_MEMORY:
+                tiles = tiles_kept(grid, moving.grid, area, limit=_IN_MEMORY)
+            cells, parts = (
+                everywhere(choice, use) if tiles is None else in_tiles(choice, use, tiles)
+            )
         if not cells.x.size:
             msg = "no cell of the reference has a height and is not masked: nothing to align with"
             raise FitError(msg)
         if moving.grid.shape[0] * moving.grid.shape[1] <= _IN_MEMORY:
             moving = kept(moving, use)
         else:
-            limit = _IN_MEMORY * _SPARE[0] // _SPARE[1]
-            moving = Remembered(source=moving, margin=_BESIDE, limit=limit)
+            moving = Remembered(source=moving, margin=BESIDE, limit=_IN_MEMORY)
         return cls(
             cells=cells, parts=parts, moving=moving, crs=crs, pixel=pixel_of(grid, crs, area), engine=use,
             resampling=resampling, points=isinstance(reference, PointCloud),
@@ -237,76 +230,6 @@ class Pair:
         return (around[0] - around[1]) / (2.0 * step), (around[2] - around[3]) / (2.0 * step)
 
 
-def _by_blocks(choice: Choice, engine: Engine) -> tuple[Cells, Parts]:
-    """Choose cells block by block."""
-    found: list[tuple[Window, Cells]] = []
-    tiles, dense = choice.tiles, 1.0
-    for _ in range(_DRAWS):  # a mask, or holes, may leave few cells of what is drawn
-        windows = choice.windows(_BLOCK, tiles)
-        area = sum(w.size for w in windows)
-        share = min(1.0, dense * choice.samples / area) if area else 1.0
-        chosen = engine.map(partial(choice.of, share=share), windows)
-        found = [(w, c) for w, c in chosen if c.x.size]
-        number = sum(c.x.size for _, c in found)
-        is_all = tiles is None or len(windows) < tiles
-        if number >= choice.samples / 2.0 or (is_all and share >= 1.0):
-            break
-        more = choice.samples / max(number, 1.0)
-        if tiles is None or is_all or (share < 1.0 and 2 * len(found) >= (choice.tiles or 0)):
-            dense *= more
-        else:  # the moving DEM is not read below tiles that are empty: others may take their place
-            instead = more if share >= 1.0 else tiles / max(len(found), 1)
-            tiles = math.ceil(tiles * min(instead, _MORE))
-    ends = list(accumulate((c.x.size for _, c in found), initial=0))
-    parts = ((w, slice(a, b)) for (w, _), a, b in zip(found, ends, ends[1:], strict=False))
-    columns = zip(*(c for _, c in found), strict=True) if found else ([np.empty(0)],) * 6
-    return Cells(*(np.concatenate(v) for v in columns)), tuple(parts)
-
-
-def _by_tiles(cells: Cells, grid: Grid, crs: CRS | None) -> tuple[Cells, Parts]:
-    """Sort points by tiles of the moving DEM, and leave out those far from it.
-
-    Raises
-    ------
-    OverlapError
-        Where none is left.
-    """
-    x, y = cells.x, cells.y
-    if crs is not None and grid.crs is not None:
-        x, y = project(crs, grid.crs, x, y)
-    row, col = grid.rowcol(count_longitudes_as(grid, x), y)
-    rows, cols = grid.shape
-    near = (row > -_BESIDE) & (row < rows + _BESIDE) & (col > -_BESIDE) & (col < cols + _BESIDE)
-    if x.size and not near.any():
-        msg = f"none of the {x.size} points lies on the DEM: check their CRS"
-        raise OverlapError(msg)
-    row, col = np.clip(row[near], 0, rows - 1), np.clip(col[near], 0, cols - 1)
-    across = -(-cols // _BLOCK)
-    tile = (row // _BLOCK).astype(np.int64) * across + (col // _BLOCK).astype(np.int64)
-    order = np.argsort(tile, kind="stable")
-    numbers, starts = np.unique(tile[order], return_index=True)
-    ends = [*starts[1:].tolist(), tile.size]
-    parts = tuple(
-        (Window(n // across * _BLOCK, n % across * _BLOCK, _BLOCK, _BLOCK), slice(a, b))
-        for n, a, b in zip(numbers.tolist(), starts.tolist(), ends, strict=True)
-    )
-    return Cells(*(v[near][order] for v in cells)), parts
-
-
-def _tiles_kept(reference: Grid, moving: Grid, area: Window) -> int | None:
-    """Return of how many tiles of the reference the moving DEM below can be kept in memory; None if of all."""
-    rows, cols = moving.shape
-    if rows * cols <= _IN_MEMORY:
-        return None
-    west, south, east, north = bounds_as_in(moving, reference.crop(area))
-    row, col = moving.rowcol(np.array([west, east]), np.array([north, south]))
-    below = float(abs((row[1] - row[0]) * (col[1] - col[0])))  # px of the moving DEM
-    finer = math.sqrt(below / area.size) if math.isfinite(below) else 1.0
-    side = TILE * finer + 2.0 * (_BESIDE + _ROOM)
-    number = max(int(_IN_MEMORY / side**2), _FEWEST)
-    return number if number < area.size / TILE**2 else None
-
-
 def shared(reference: Grid, moving: Grid, initial: Alignment | None = None) -> Window:
     """Return the part of the reference on which the moving DEM lies, moved, with room for a shift."""
     west, south, east, north = bounds_as_in(reference, moving)
@@ -317,8 +240,8 @@ def shared(reference: Grid, moving: Grid, initial: Alignment | None = None) -> W
     row, col = reference.rowcol(x, y)
     if not (np.isfinite(row).all() and np.isfinite(col).all()):
         return reference.window
-    top, left = math.floor(row.min()) - _BESIDE, math.floor(col.min()) - _BESIDE
-    height, width = math.ceil(row.max()) + _BESIDE - top, math.ceil(col.max()) + _BESIDE - left
+    top, left = math.floor(row.min()) - BESIDE, math.floor(col.min()) - BESIDE
+    height, width = math.ceil(row.max()) + BESIDE - top, math.ceil(col.max()) + BESIDE - left
     found = Window(top, left, height, width).intersect(reference.window)
     if not found.size:
         msg = "the moving DEM, moved by the initial alignment, does not lie on the reference"

@@ -23,6 +23,7 @@ from trueground.sampling import Resampling, is_plain, sample_surface, surface_in
 Float = NDArray[np.float64]
 _KINDS = {"nearest": rigid.NEAREST, "bilinear": rigid.BILINEAR, "cubic": rigid.CUBIC}
 _REACH = 5  # px that kernels look at around a point, and at a height to begin with
+_HIGHEST = 50_000.0  # m above or below the centroid, that no ground is
 _RELIEF = 2000.0  # m above or below the centroid for which a window is read at first
 _CELL = 64.0  # px of a lattice
 _TILE = 1024  # px, for points that are scattered wide
@@ -240,6 +241,8 @@ class Turned:
         for margin in _margins(reach):
             below = _around(row, col, margin).intersect(whole)
             if not below.size:
+                if reach * _HIGHEST <= margin:  # no height brings them to the source
+                    break
                 continue
             values, held = surface_in(self.source, below)
             found = meet(values, held)

@@ -190,10 +190,12 @@ def plot_shift_field(
 
 def _bar(picture: AxesImage, ax: Axes, *, pad: float) -> None:
     """Draw the colour scale of a map below it, with so few ticks that long numbers stand apart."""
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
+    whole = ScalarFormatter(useOffset=False)  # no number above which the others count
+    whole.set_scientific(False)
     style: dict[str, Any] = {"orientation": "horizontal", "shrink": 0.8, "pad": pad}
-    ax.figure.colorbar(picture, ax=ax, ticks=MaxNLocator(nbins=_TICKS), **style)
+    ax.figure.colorbar(picture, ax=ax, ticks=MaxNLocator(nbins=_TICKS), format=whole, **style)
 
 
 def _scale(values: NDArray[np.float64]) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from scipy.stats import binned_statistic
 
 from known_motion import shift_of
 from known_terrain import ORIGIN, UTM33, dem, grid, height
-from trueground.coreg import NuthKaab, pairs
+from trueground.coreg import NuthKaab, choosing, pairs
 from trueground.engine import Serial, Threads
 from trueground.errors import FitError, InputError, OverlapError
 from trueground.grid import Grid
@@ -152,7 +152,7 @@ def test_does_not_depend_on_blocks_threads_or_repeats(monkeypatch):
     moving = dem(other, SHIFT, noise=1.0, holes=0.1, seed=4)
     results = []
     for block, engine in ((1024, Serial()), (37, Serial()), (100, Threads(3)), (64, Threads(2))):
-        monkeypatch.setattr(pairs, "_BLOCK", block)
+        monkeypatch.setattr(choosing, "_BLOCK", block)
         results.append(NuthKaab(samples=40_000).fit(reference, moving, engine=engine))
     for result in results[1:]:
         assert result.samples == results[0].samples
@@ -161,9 +161,9 @@ def test_does_not_depend_on_blocks_threads_or_repeats(monkeypatch):
 
 def test_a_dem_that_is_not_kept_in_memory_gives_the_same(monkeypatch):
     on = grid()
-    reference, moving = dem(on), dem(on, SHIFT)
+    reference, moving = dem(on), dem(on.pad(200), SHIFT)
     kept = NuthKaab().fit(reference, moving)
-    monkeypatch.setattr(pairs, "_IN_MEMORY", 10)
+    monkeypatch.setattr(pairs, "_IN_MEMORY", moving.array.size - 1)
     assert shift_of(NuthKaab().fit(reference, moving)) == pytest.approx(shift_of(kept), abs=1e-9)
 
 

@@ -158,8 +158,8 @@ class Cpd(RigidMethod):
         weight = belonging.weight[some]
         if weight.size < self.least_samples:
             msg = (
-                f"the clouds have lost each other: their points lie {clouds.spacing:.3g} m apart, too far for what "
-                "this terrain tells, or the start is far off; take more samples, another start, or icp"
+                f"the clouds have lost each other: {weight.size} points have one of the other cloud within "
+                f"{_REACH * sigma:.3g} m, {self.least_samples} are needed; take more samples, another start, or icp"
             )
             raise FitError(msg)
         points = belonging.points[:, some] / weight
