@@ -14,7 +14,7 @@ from pathlib import Path
 from measure import HERE, Command, Failed
 
 METHODS = (
-    "vertical-shift", "nuth-kaab", "lzd", "icp", "deramp", "directional-bias", "terrain-bias", "dh-minimize", "cpd",
+    "vertical-shift", "nuth-kaab", "lzd", "icp", "deramp", "directional-bias", "terrain-bias", "dh-minimize",
 )  # fmt: skip
 FIT = """
 import sys
@@ -22,9 +22,7 @@ from dataclasses import replace
 from trueground import Threads, open_raster
 from trueground.coreg import METHODS
 reference, moving = (open_raster(path) for path in sys.argv[1:3])
-method = METHODS[sys.argv[3]]()
-method = method if sys.argv[3] == "cpd" else replace(method, samples=500_000)
-found = method.fit(reference, moving, engine=Threads(2))
+found = replace(METHODS[sys.argv[3]](), samples=500_000).fit(reference, moving, engine=Threads(2))
 print(f"NMAD {found.nmad_before:.3f} m before, {found.nmad_after:.3f} m after, {found.samples} cells")
 """
 

@@ -59,6 +59,17 @@ def test_ticks_of_colour_scales_stand_apart(found, shift):
     assert all(a.x1 < b.x0 for a, b in pairwise(inside))
 
 
+def test_colour_scales_count_from_nought_however_little_shifts_differ(found):
+    blocks = tuple(
+        replace(b, shift=(0.0, 1234.5 + 1e-5 * n, 0.0)) for n, b in enumerate(found.blocks)
+    )
+    fig = figure(4, 4)
+    plot_tiles(replace(found, blocks=blocks), fig.subplots(), axis="y")
+    fig.canvas.draw()
+    assert fig.axes[1].xaxis.get_offset_text().get_text() == ""
+    assert any(t.get_text().startswith("1234.5") for t in fig.axes[1].get_xticklabels())
+
+
 def test_no_minus_nought():
     zero = result("constant", shift=(-0.001, 0.0, 0.0))
     ax = plot_tiles(zero, figure(5, 5).subplots(), axis="x")
