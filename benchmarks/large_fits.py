@@ -6,12 +6,11 @@ Usage: python benchmarks/large_fits.py [--size 30000] [--methods nuth-kaab,icp] 
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from measure import HERE, Command, Failed
+from measure import HERE, OURS, Command, Failed, call
 
 METHODS = (
     "vertical-shift", "nuth-kaab", "lzd", "icp", "deramp", "directional-bias", "terrain-bias", "dh-minimize",
@@ -42,7 +41,7 @@ def main() -> int:
         large, small = (_pair(Path(name) / str(size), size) for size in (asked.size, 600))
         for method in methods:
             # A small pair first: kernels are compiled, and the program's files are at hand.
-            words, first = ([sys.executable, "-c", FIT, *pair, method] for pair in (large, small))
+            words, first = ([OURS, "-c", FIT, *pair, method] for pair in (large, small))
             command = Command(name=method, words=words, small=first, heard=True)
             try:
                 command.start()
@@ -60,8 +59,7 @@ def main() -> int:
 
 def _pair(folder: Path, size: int) -> list[Path]:
     folder.mkdir()
-    scene = [sys.executable, HERE / "scenes_dem.py", "bent", folder, str(size)]
-    subprocess.run(scene, check=True)
+    call(OURS, HERE / "scenes_dem.py", "bent", folder, size)
     return [folder / "reference.tif", folder / "moving.tif"]
 
 

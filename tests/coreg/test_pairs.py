@@ -347,7 +347,7 @@ def test_tiles_are_as_large_as_their_moving_dem_can_be_remembered(monkeypatch, t
 
 @pytest.mark.parametrize("beside", [0, 40])
 def test_tiles_beside_a_moving_dem_are_not_looked_for_in_all_of_it(monkeypatch, beside):
-    """The moving DEM ends on the border of a tile, and is moved away from it; or in another CRS it lies askew."""
+    """The moving DEM ends on the border of a tile, or within one, and is moved away from it."""
     on = grid((2400, 2200))
     inner = on.crop(Window(512, 512, 1280 + beside, 1280))
     monkeypatch.setattr(pairs, "_IN_MEMORY", 6 * 416**2)

@@ -36,17 +36,17 @@ def said_of(error: Exception) -> str:
 
 def _of_usage(error: CycloptsError) -> str:
     """Return what is wrong with a command line: what is left over, or is not there at all, in words of our own."""
+    said = str(error).strip()
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
         left = " ".join(repr(token) for token in error.unused_tokens)
         return f"{left}: not expected there; options have names, flags no value, and names with spaces need quotes."
     if isinstance(error, MissingArgumentError) and error.argument is not None:
         is_absent = error.keyword is None and not error.argument.tokens
-        said = str(error).strip()
         if is_absent and error.command_chain and "Did you mean" not in said:
             return (
                 f"{' '.join(error.command_chain)} needs {error.argument.name}, which was not given."
             )
-    return str(error).strip()
+    return said
 
 
 def _of_system(error: OSError) -> str:

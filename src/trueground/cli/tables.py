@@ -32,10 +32,10 @@ def warn_beside_image(image: str, row: NDArray[np.float64], col: NDArray[np.floa
     beside = np.isfinite(row + col) & ((row < 0) | (row > rows) | (col < 0) | (col > cols))
     number = int(beside.sum())
     if number:
-        worst = f"row {row[beside][0]:.10g}, column {col[beside][0]:.10g}"
+        first = f"row {row[beside][0]:.10g}, column {col[beside][0]:.10g}"
         console.warn(
             f"{number} of {row.size} points lie beside {image}, which has {rows} rows and {cols} columns (the first at "
-            f"{worst}): the RPC is used all the same"
+            f"{first}): the RPC is used all the same"
         )
 
 

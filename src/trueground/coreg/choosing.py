@@ -42,7 +42,7 @@ def everywhere(choice: Choice, engine: Engine) -> tuple[Cells, Parts]:
     found: Found = []
     share = min(1.0, choice.samples / max(area, 1))
     for _ in range(_DRAWS):  # a mask, or holes, may leave few of what is drawn
-        found = _drawn(choice, engine, (windows, share))
+        found = _drawn(choice, engine, windows, share=share)
         number = sum(c.x.size for _, c in found)
         if number >= choice.samples / 2.0 or share >= 1.0:
             break
@@ -58,7 +58,7 @@ def in_tiles(choice: Choice, engine: Engine, tiles: Tiles) -> tuple[Cells, Parts
     found: Found = []
     for first in range(0, len(listed), number):
         batch = listed[first : first + number]
-        drawn = dict(_drawn(choice, engine, (sorted(batch, key=_place), share)))
+        drawn = dict(_drawn(choice, engine, sorted(batch, key=_place), share=share))
         found += [(w, drawn[w]) for w in batch if w in drawn]
         if len(found) >= number:
             break
@@ -66,7 +66,7 @@ def in_tiles(choice: Choice, engine: Engine, tiles: Tiles) -> tuple[Cells, Parts
     counted = sum(c.x.size for _, c in found)
     if 0 < counted < choice.samples / 2.0 and share < 1.0:
         more = min(1.0, share * choice.samples / counted)
-        found = _drawn(choice, engine, ([w for w, _ in found], more))
+        found = _drawn(choice, engine, [w for w, _ in found], share=more)
     return _in_order(found)
 
 
@@ -91,9 +91,8 @@ def _below_a_pixel(reference: Grid, moving: Grid, area: Window) -> tuple[float, 
     return float(np.ptp(rows)), float(np.ptp(cols))
 
 
-def _drawn(choice: Choice, engine: Engine, where: tuple[Sequence[Window], float]) -> Found:
+def _drawn(choice: Choice, engine: Engine, windows: Sequence[Window], *, share: float) -> Found:
     """Draw a share of the cells of windows; leave out windows in which there is none."""
-    windows, share = where
     return [(w, c) for w, c in engine.map(partial(choice.of, share=share), windows) if c.x.size]
 
 

@@ -92,6 +92,7 @@ class Pair:
             raise InputError(msg)
         use = engine or Threads()
         moving = one_band(moving)
+        fits = moving.grid.window.size <= _IN_MEMORY
         if isinstance(reference, PointCloud):
             if (reference.crs is None) != (moving.grid.crs is None):
                 alone = "the points have" if moving.grid.crs is None else "the DEM has"
@@ -121,19 +122,15 @@ class Pair:
                 slope_range=slope_range, with_slopes=with_slopes,
                 area=area,
             )  # fmt: skip
-            tiles = None
-            if moving.grid.window.size > _IN_MEMORY:
-                tiles = tiles_kept(grid, moving.grid, area, limit=_IN_MEMORY)
+            tiles = None if fits else tiles_kept(grid, moving.grid, area, limit=_IN_MEMORY)
             cells, parts = (
                 everywhere(choice, use) if tiles is None else in_tiles(choice, use, tiles)
             )
         if not cells.x.size:
             msg = "no cell of the reference has a height and is not masked: nothing to align with"
             raise FitError(msg)
-        if moving.grid.shape[0] * moving.grid.shape[1] <= _IN_MEMORY:
-            moving = kept(moving, use)
-        else:
-            moving = Remembered(source=moving, margin=BESIDE, limit=_IN_MEMORY)
+        remembered = Remembered(source=moving, margin=BESIDE, limit=_IN_MEMORY)
+        moving = kept(moving, use) if fits else remembered
         return cls(
             cells=cells, parts=parts, moving=moving, crs=crs, pixel=pixel_of(grid, crs, area), engine=use,
             resampling=resampling, points=isinstance(reference, PointCloud),

@@ -190,12 +190,12 @@ def plot_shift_field(
 
 def _bar(picture: AxesImage, ax: Axes, *, pad: float) -> None:
     """Draw the colour scale of a map below it, with so few ticks that long numbers stand apart."""
-    from matplotlib.ticker import MaxNLocator, ScalarFormatter
+    from matplotlib.ticker import MaxNLocator
 
-    whole = ScalarFormatter(useOffset=False)  # no number above which the others count
-    whole.set_scientific(False)
     style: dict[str, Any] = {"orientation": "horizontal", "shrink": 0.8, "pad": pad}
-    ax.figure.colorbar(picture, ax=ax, ticks=MaxNLocator(nbins=_TICKS), format=whole, **style)
+    bar = ax.figure.colorbar(picture, ax=ax, ticks=MaxNLocator(nbins=_TICKS), **style)
+    # Shifts that hardly differ would be written as an offset.
+    bar.ax.ticklabel_format(useOffset=False, style="plain")
 
 
 def _scale(values: NDArray[np.float64]) -> tuple[float, float]:
